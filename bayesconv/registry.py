@@ -1,0 +1,150 @@
+"""Named, swappable parts: one decorator makes a function available in Python, YAML and the command line."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+Piece = TypeVar("Piece", bound=Callable[..., Any])
+Identifier = str | Mapping[str, Any] | Callable[..., Any]
+
+
+def unknown_name_message(kind: str, name: object, choices: Iterable[str]) -> str:
+    """The text of every unknown-name error: the rule, what was received, the choices and a suggestion."""
+    choices = sorted(choices)
+    close = difflib.get_close_matches(str(name), choices, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"Unknown {kind} {name!r}; choose one of {choices}.{hint}"
+
+
+class Registry:
+    """Functions of one kind by name.
+
+    Options of a registered function are its keyword-only parameters, so that a mapping from a configuration
+    file can be checked before anything runs.
+
+    Args:
+      kind: What the functions are, in the singular, as error messages call it.
+
+    Example:
+      >>> from bayesconv.registry import Registry
+      >>> colours = Registry("colour")
+      >>> @colours.register("grey")
+      ... def grey(size, *, level=0.5):
+      ...     "A grey of some level."
+      ...     return [level] * size
+      >>> colours.resolve({"name": "grey", "level": 0.25})(2)
+      [0.25, 0.25]
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._pieces: dict[str, Callable[..., Any]] = {}
+
+    def register(self, name: str, *, force: bool = False) -> Callable[[Piece], Piece]:
+        """Decorator that adds a function under `name`.
+
+        Args:
+          name: The name used in Python, YAML and on the command line.
+          force: Replace an earlier function of that name, as re-running a notebook cell does.
+
+        Raises:
+          ValueError: If the name is taken and `force` is False.
+        """
+
+        def add(piece: Piece) -> Piece:
+            if name in self._pieces and not force:
+                raise ValueError(
+                    f"A {self.kind} named {name!r} is already registered. Choose another name or pass force=True."
+                )
+            self._pieces[name] = piece
+            return piece
+
+        return add
+
+    def get(self, name: str) -> Callable[..., Any]:
+        """The function registered under `name`; a ValueError names the choices if there is none."""
+        if name not in self._pieces:
+            raise ValueError(unknown_name_message(self.kind, name, self._pieces))
+        return self._pieces[name]
+
+    def names(self) -> tuple[str, ...]:
+        """All registered names, sorted."""
+        return tuple(sorted(self._pieces))
+
+    def options(self, name: str) -> dict[str, Any]:
+        """The options of a registered function and their defaults."""
+        return _keyword_only(self.get(name))
+
+    def describe(self, name: str) -> str:
+        """First line of the function's docstring."""
+        return (inspect.getdoc(self.get(name)) or "").partition("\n")[0]
+
+    def resolve(self, identifier: Identifier) -> Callable[..., Any]:
+        """Turns what a user may write into a function.
+
+        Args:
+          identifier: A callable, used as it is; a registered name; or a mapping `{"name": ..., **options}`.
+
+        Returns:
+          The function, with the options bound.
+
+        Raises:
+          TypeError: If `identifier` is of another type.
+          ValueError: If the name or an option is unknown.
+        """
+        if callable(identifier):
+            return identifier
+        if isinstance(identifier, str):
+            return self.get(identifier)
+        if isinstance(identifier, Mapping):
+            return self._bind(dict(identifier))
+        raise TypeError(
+            f"A {self.kind} must be a name, a mapping {{'name': ..., **options}} or a callable. "
+            f"Received {identifier!r} of type {type(identifier).__name__}; names are {list(self.names())}."
+        )
+
+    def _bind(self, options: dict[str, Any]) -> Callable[..., Any]:
+        name = options.pop("name", None)
+        if not isinstance(name, str):
+            raise ValueError(
+                f"A mapping that chooses a {self.kind} needs a 'name'. Received keys {sorted(options)}; "
+                f"names are {list(self.names())}."
+            )
+        self.check_options(name, options)
+        return functools.partial(self.get(name), **options) if options else self.get(name)
+
+    def check_options(self, name: str, options: Mapping[str, Any]) -> None:
+        """Raises a ValueError if an option is not one of the named function's."""
+        accepted = self.options(name)
+        for key in options:
+            if key not in accepted:
+                close = difflib.get_close_matches(str(key), accepted, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise ValueError(
+                    f"{self.kind.capitalize()} {name!r} got the unknown option {key!r}; "
+                    f"it accepts {sorted(accepted)}.{hint}"
+                )
+
+
+def _keyword_only(piece: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(piece).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def name_of(piece: Callable[..., Any]) -> str:
+    """A function's display name, with the options that a partial application bound.
+
+    Example:
+      >>> import functools
+      >>> def laplace(specs, *, scale=None): ...
+      >>> name_of(functools.partial(laplace, scale=0.1))
+      'laplace(scale=0.1)'
+    """
+    if isinstance(piece, functools.partial):
+        options = ", ".join(f"{key}={value!r}" for key, value in piece.keywords.items())
+        return f"{name_of(piece.func)}({options})"
+    return getattr(piece, "__name__", type(piece).__name__)
