@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import tempfile
-from collections.abc import Callable
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any]) -> Path:
@@ -57,3 +62,36 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> Path:
+    """Writes named arrays to an `.npz` file, atomically."""
+    # A dict and not keywords: a name may be any string, even `file`.
+    return write_atomically(path, lambda file: _write_npz(file, arrays))
+
+
+def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+
+
+def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Reads every array of an `.npz` file; never unpickles, so a stranger's file is safe to read.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+      ValueError: If the file is damaged or is no `.npz` file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}. Check the path, or save the weights first.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, AttributeError, struct.error) as error:
+        raise ValueError(
+            f"{path} is damaged or is not an .npz file of plain arrays: {error}. Restore it from a backup, or train "
+            "again."
+        ) from error

@@ -1,0 +1,79 @@
+"""Bayesian convolutions for TensorFlow: CNNs that know what they do not know.
+
+`import bayesconv as bc` is quick: a part is imported, and TensorFlow with it, when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "bayesconv.extras": ("Extras", "collect_extras"),
+    "bayesconv.kernel_bias": (
+        "VariationalKernelBias",
+        "make_kernel_bias",
+        "make_kernel_bias_flipout",
+        "make_kernel_bias_local_reparameterization",
+        "make_kernel_bias_posterior_mvn_diag",
+        "make_kernel_bias_prior_spike_and_slab",
+        "make_kernel_bias_reparameterization",
+        "make_kernel_bias_variational",
+    ),
+    "bayesconv.layers": (
+        "Affine",
+        "AveragePool",
+        "Convolution",
+        "Flatten",
+        "Lambda",
+        "Layer",
+        "LayerOutput",
+        "MaxPool",
+        "Sequential",
+    ),
+    "bayesconv.objectives": ("elbo",),
+    "bayesconv.prediction": ("Predictive", "predict"),
+    "bayesconv.random": ("set_seed",),
+    "bayesconv.training": ("History", "fit"),
+    "bayesconv.weights": ("KernelBias", "WeightSpec", "as_kernel_bias", "map_kernel_bias"),
+}
+_MODULES = (
+    "config",
+    "data",
+    "divergences",
+    "estimators",
+    "initializers",
+    "kernel_bias",
+    "layers",
+    "likelihoods",
+    "metrics",
+    "models",
+    "objectives",
+    "plotting",
+    "posteriors",
+    "prediction",
+    "priors",
+    "random",
+    "registry",
+    "training",
+)
+_ORIGIN = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted([*_ORIGIN, *_MODULES])  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ORIGIN:
+        value = getattr(importlib.import_module(_ORIGIN[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"bayesconv.{name}")
+    else:
+        raise AttributeError(f"module 'bayesconv' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,93 @@
+"""Distributions of weights, shared by posteriors, priors and divergences."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from bayesconv import random
+
+tfb, tfd = tfp.bijectors, tfp.distributions
+
+SIGN_SYMMETRIC = "sign_symmetric"
+INDEPENDENT_NORMAL = "independent_normal"
+
+
+class Normal(tfd.Normal):
+    """`tfd.Normal` that draws by `bayesconv.random`, so that a seed means the same numbers eagerly and under XLA."""
+
+    def _sample_n(self, n: Any, seed: Any = None) -> tf.Tensor:
+        loc, scale = tf.convert_to_tensor(self.loc), tf.convert_to_tensor(self.scale)
+        shape = tf.concat([[n], self._batch_shape_tensor(loc=loc, scale=scale)], axis=0)
+        return loc + scale * random.normal(shape, seed, loc.dtype)
+
+
+def independent(distribution: tfd.Distribution) -> tfd.Distribution:
+    """One distribution whose event is the whole weight, from a batch of scalar ones."""
+    return tfd.Independent(distribution, reinterpreted_batch_ndims=distribution.batch_shape.rank)
+
+
+def mean_field_normal(loc: tf.Tensor, scale: tf.Tensor, name: str) -> tfd.Distribution:
+    """An independent normal for every weight, with variables `name/loc` and `name/untransformed_scale`.
+
+    The scale is the softplus of its variable: positive wherever an optimizer takes it.
+
+    Args:
+      loc: Initial location, of the weight's shape.
+      scale: Initial scale, of the weight's shape.
+      name: Prefix of the variables' names.
+    """
+    scale_variable = tfp.util.TransformedVariable(scale, tfb.Softplus(), name=f"{name}/untransformed_scale")
+    return independent(Normal(tf.Variable(loc, name=f"{name}/loc"), scale_variable))
+
+
+def identically_distributed(distribution: tfd.Distribution, shape: Sequence[int]) -> tfd.Distribution:
+    """One distribution whose event is the whole weight, from that of a single element."""
+    return tfd.Sample(distribution, tuple(shape))
+
+
+def normal_mixture(scales: Sequence[float], probs: Sequence[float], dtype: tf.DType) -> tfd.Distribution:
+    """A zero-mean mixture of normals for a single element."""
+    kind = dtype.as_numpy_dtype
+    components = Normal(np.zeros(len(scales), kind), np.asarray(scales, kind))
+    return tfd.MixtureSameFamily(tfd.Categorical(probs=np.asarray(probs, kind)), components)
+
+
+def elementwise(distribution: tfd.Distribution) -> tfd.Distribution | None:
+    """The distribution of single elements if they are independent, with a batch shape that broadcasts to the weight's.
+
+    Example:
+      >>> import tensorflow_probability as tfp
+      >>> elementwise(tfp.distributions.Sample(tfp.distributions.Laplace(0., 1.), [3, 3])).name
+      'Laplace'
+    """
+    if isinstance(distribution, (tfd.Independent, tfd.Sample)):
+        inner = distribution.distribution
+        return inner if inner.event_shape.rank == 0 else None
+    return distribution if distribution.event_shape.rank == 0 else None
+
+
+@functools.singledispatch
+def element_traits(distribution: tfd.Distribution) -> frozenset[str]:
+    """What holds of a scalar distribution; register a type of your own to let estimators use it.
+
+    `"sign_symmetric"`: it is symmetric about its mean, so a deviation's sign may be flipped.
+    `"independent_normal"`: it is normal, so a weighted sum is normal too.
+    """
+    return frozenset()
+
+
+element_traits.register(tfd.Normal, lambda _: frozenset({SIGN_SYMMETRIC, INDEPENDENT_NORMAL}))
+element_traits.register(tfd.Laplace, lambda _: frozenset({SIGN_SYMMETRIC}))
+element_traits.register(tfd.StudentT, lambda _: frozenset({SIGN_SYMMETRIC}))
+
+
+def traits(distribution: tfd.Distribution) -> frozenset[str]:
+    """What holds of a weight's distribution: its elements' traits if these are independent, else nothing."""
+    elements = elementwise(distribution)
+    return frozenset() if elements is None else element_traits(elements)

@@ -1,0 +1,172 @@
+"""The one body of every linear layer: it obtains the weights, draws, applies the operator and states the penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from bayesconv import calls, divergences, initializers, random
+from bayesconv.estimators import LinearOp
+from bayesconv.kernel_bias import VariationalKernelBias
+from bayesconv.layers.base import Layer, LayerOutput
+from bayesconv.registry import name_of
+from bayesconv.signatures import call_factory
+from bayesconv.weights import Initializer, KernelBias, as_kernel_bias, map_kernel_bias
+
+tfd = tfp.distributions
+
+
+class Linear(Layer):
+    """A linear operator, the weights it is applied with, and an activation.
+
+    Args:
+      linear_op: The operator.
+      shapes: Shapes of kernel and bias.
+      fan_in: Inputs per output.
+      input_size: Size of the last axis of the inputs.
+      init_fns: Initializers of kernel and bias, or None for the factory's own.
+      make_kernel_bias_fn: Factory of the weights.
+      dtype: Floating-point type of weights and inputs.
+      activation_fn: Function of the result, or None.
+      name: Name.
+
+    Raises:
+      ValueError: If the factory's weights have another shape or dtype, or the choices do not fit together.
+    """
+
+    def __init__(
+        self,
+        linear_op: LinearOp,
+        shapes: KernelBias,
+        *,
+        fan_in: int,
+        input_size: int,
+        init_fns: KernelBias,
+        make_kernel_bias_fn: Callable[..., Any],
+        dtype: Any,
+        activation_fn: Callable[[tf.Tensor], tf.Tensor] | None,
+        name: str | None,
+    ) -> None:
+        super().__init__(name=name)
+        self._linear_op, self._shapes, self._input_size = linear_op, shapes, input_size
+        self._dtype, self._activation_fn = tf.as_dtype(dtype), activation_fn
+        made = _make(make_kernel_bias_fn, shapes, init_fns, linear_op.batch_ndims, fan_in, self._dtype)
+        self._weights = as_kernel_bias(made)
+        if isinstance(made, VariationalKernelBias):
+            self.posterior, self.prior = made.posterior, made.prior
+            self.estimator, self.divergence = made.estimator, made.divergence
+            self.penalty_weight = made.penalty_weight
+            self._stochastic_pass = made.estimator(linear_op, made.posterior)
+
+    penalty_weight: float = 1.0
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel's variable, or its posterior distribution."""
+        return self._weights.kernel
+
+    @property
+    def bias(self) -> Any:
+        """The bias' variable, or its posterior distribution; None without a bias."""
+        return self._weights.bias
+
+    @property
+    def kernel_shape(self) -> tuple[int, ...]:
+        """Shape of the kernel, batch dimensions first."""
+        return tuple(self._shapes.kernel)
+
+    @property
+    def dtype(self) -> tf.DType:
+        """Type of weights, inputs and outputs."""
+        return self._dtype
+
+    @property
+    def activation_fn(self) -> Callable[[tf.Tensor], tf.Tensor] | None:
+        """The activation."""
+        return self._activation_fn
+
+    @property
+    def linear_op(self) -> LinearOp:
+        """The operator, `linear_op(inputs, weights)`."""
+        return self._linear_op
+
+    def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> LayerOutput:
+        """Draws as the call in progress says, and applies the operator and the activation."""
+        inputs = self._checked(inputs)
+        call = calls.current()
+        if self.posterior is None:
+            return LayerOutput(self._activated(self._linear_op(inputs, self._weights)))
+        if call.weights == "mean":
+            mean = map_kernel_bias(lambda distribution: distribution.mean(), self.posterior)
+            return LayerOutput(self._activated(self._linear_op(inputs, mean)), None, mean)
+        return self._sampled(inputs, call)
+
+    def _sampled(self, inputs: tf.Tensor, call: calls.Call) -> LayerOutput:
+        def draw() -> KernelBias:
+            return call.draw(self, lambda seed: divergences.sample(self.posterior, seed))
+
+        if call.weights == "coherent":
+            weights = draw()
+            return LayerOutput(self._activated(self._linear_op(inputs, weights)), None, weights)
+        outputs, weights = self._stochastic_pass(inputs, draw, call.use_seed(self))
+        return LayerOutput(self._activated(outputs), self._penalty(draw, call), weights)
+
+    def _penalty(self, draw: Callable[[], KernelBias], call: calls.Call) -> tf.Tensor | None:
+        if not call.is_training:
+            return None
+        return self.penalty_weight * self.divergence.penalty(draw, call.layer_seed(self))
+
+    def _activated(self, outputs: tf.Tensor) -> tf.Tensor:
+        return outputs if self._activation_fn is None else self._activation_fn(outputs)
+
+    def _checked(self, inputs: Any) -> tf.Tensor:
+        if not tf.is_tensor(inputs):
+            inputs = tf.convert_to_tensor(np.asarray(inputs), dtype_hint=self._dtype)
+            inputs = tf.cast(inputs, self._dtype)
+        if inputs.dtype != self._dtype:
+            raise TypeError(
+                f"`{self.name}` computes in {self._dtype.name}. Received inputs of {inputs.dtype.name}: cast them, or "
+                f"build the layer with dtype=tf.{inputs.dtype.name}."
+            )
+        self._linear_op.check_inputs(self.name, inputs, self._input_size)
+        return inputs
+
+
+def _make(
+    factory: Callable[..., Any], shapes: KernelBias, init_fns: KernelBias, batch_ndims: int, fan_in: int, dtype: tf.DType
+) -> Any:
+    native = getattr(factory, "func", factory).__module__.startswith("bayesconv.")
+    defaults = KernelBias(None, None) if native else KernelBias(initializers.glorot_uniform(), initializers.zeros())
+    options = {
+        "init_kernel_fn": init_fns.kernel or defaults.kernel,
+        "init_bias_fn": init_fns.bias or defaults.bias,
+        "kernel_batch_ndims": batch_ndims,
+        "bias_batch_ndims": batch_ndims,
+        "dtype": dtype,
+        "kernel_name": "kernel",
+        "bias_name": "bias",
+        "fan_in": fan_in,
+    }
+    made = call_factory(factory, tuple(shapes), options)
+    for member, shape, weight in zip(shapes._fields, shapes, as_kernel_bias(made), strict=True):
+        _check_weight(factory, member, shape, weight, dtype)
+    return made
+
+
+def _check_weight(factory: Callable[..., Any], member: str, shape: Any, weight: Any, dtype: tf.DType) -> None:
+    if weight is None and shape is None:
+        return
+    is_distribution = isinstance(weight, tfd.Distribution)
+    received = getattr(weight, "event_shape" if is_distribution else "shape", None)
+    wanted = None if shape is None else (tuple(shape), dtype)
+    if received is None or (tuple(received), tf.as_dtype(weight.dtype)) != wanted:
+        expected = "None" if wanted is None else f"shape {wanted[0]} and dtype {dtype.name}"
+        found = repr(weight) if received is None else f"shape {tuple(received)} and dtype {tf.as_dtype(weight.dtype).name}"
+        raise ValueError(
+            f"make_kernel_bias_fn must give the {member} that the layer asks for: {expected}. "
+            f"Received {found} from {name_of(factory)}."
+        )

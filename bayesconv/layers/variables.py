@@ -1,0 +1,77 @@
+"""Variables by path, and assigning them all or none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+
+def named_variables(root: tf.Module, layer_type: type[tf.Module]) -> dict[str, tf.Variable]:
+    """The variables of a module by path: where the layer that owns them stands, and their own name.
+
+    A path holds public names only, so that a file written today is read by a version that keeps things elsewhere.
+
+    Args:
+      root: The module.
+      layer_type: The type whose places in the module make up the path.
+
+    Returns:
+      A mapping such as `{"layers/0/kernel/loc": variable}`; a shared variable stands under its first path.
+    """
+    found: dict[str, tf.Variable] = {}
+    seen: set[int] = set()
+    for path, layer in _layers(root, layer_type):
+        inner = {id(v) for child in layer.submodules if isinstance(child, layer_type) for v in child.variables}
+        for variable in layer.variables:
+            if id(variable) not in inner and id(variable) not in seen:
+                seen.add(id(variable))
+                found[_free(found, "/".join([*path, variable.name.removesuffix(":0")]))] = variable
+    return found
+
+
+def _layers(root: tf.Module, layer_type: type[tf.Module]) -> list[tuple[list[str], tf.Module]]:
+    pairs = root._flatten(predicate=lambda m: isinstance(m, layer_type), with_path=True)
+    return [([], root)] + [([str(part).lstrip("_") for part in path], layer) for path, layer in pairs]
+
+
+def _free(taken: Mapping[str, tf.Variable], path: str) -> str:
+    candidates = [path] + [f"{path}_{i}" for i in range(1, len(taken) + 1)]
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def values(variables: Mapping[str, tf.Variable]) -> dict[str, np.ndarray]:
+    """The values of variables as arrays."""
+    return {path: variable.numpy() for path, variable in variables.items()}
+
+
+def assign(
+    variables: Mapping[str, tf.Variable], arrays: Mapping[str, np.ndarray], *, source: str | os.PathLike[str]
+) -> None:
+    """Assigns every variable, after checking that the arrays fit.
+
+    Args:
+      variables: By path.
+      arrays: By path.
+      source: Where the arrays come from, for messages.
+
+    Raises:
+      ValueError: If a path is missing or unexpected, or a shape or dtype differs; no variable has changed then.
+    """
+    problems = [f"missing {path}" for path in variables if path not in arrays]
+    problems += [f"unexpected {path}" for path in arrays if path not in variables]
+    problems += [
+        f"{path} is {arrays[path].dtype.name}{list(arrays[path].shape)}, expected {v.dtype.name}{v.shape.as_list()}"
+        for path, v in variables.items()
+        if path in arrays and (arrays[path].shape != tuple(v.shape) or arrays[path].dtype != v.dtype.as_numpy_dtype)
+    ]
+    if problems:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        raise ValueError(
+            f"The weights in {os.fspath(source)} do not fit this model: {shown}. Build the model with the same "
+            "architecture, posterior and dtype as the one that was saved."
+        )
+    for path, variable in variables.items():
+        variable.assign(arrays[path])

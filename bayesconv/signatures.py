@@ -1,0 +1,83 @@
+"""Calls to users' factories of weights, in whichever order of arguments they were written for.
+
+TensorFlow Probability changed the order between its releases, so arguments go by keyword where the names are
+known. The signature is read once; nothing is learnt by calling and catching errors.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bayesconv.registry import name_of
+
+_ALIASES = {
+    "init_kernel_fn": ("init_kernel_fn", "kernel_initializer"),
+    "init_bias_fn": ("init_bias_fn", "bias_initializer"),
+}
+_OLD_ORDER = ("dtype", "init_kernel_fn", "init_bias_fn", "kernel_name", "bias_name")
+_NEW_ORDER = (
+    "init_kernel_fn", "init_bias_fn", "kernel_batch_ndims", "bias_batch_ndims", "dtype", "kernel_name", "bias_name",
+)  # fmt: skip
+_KINDS = inspect.Parameter
+
+
+def is_factory(function: Callable[..., Any]) -> bool:
+    """Whether a function takes shapes, as a factory does, rather than a pair of `WeightSpec`."""
+    return len(_positional(function)) > 1
+
+
+def call_factory(function: Callable[..., Any], shapes: tuple[Any, Any], options: Mapping[str, Any]) -> Any:
+    """Calls a factory of weights.
+
+    Args:
+      function: Takes `(kernel_shape, bias_shape, ...)` and then, by their names or in the order of TFP 0.10 or of
+        TFP 0.11 and later, some of the options.
+      shapes: Shapes of kernel and bias.
+      options: Values by the names that `make_kernel_bias` uses, and `fan_in`. A None is left out where the factory
+        has a default.
+
+    Returns:
+      What the factory returned.
+
+    Raises:
+      TypeError: If the factory's parameters are neither known by name nor in a known order.
+    """
+    parameters = inspect.signature(function).parameters
+    if any(p.kind is _KINDS.VAR_KEYWORD for p in parameters.values()):
+        return function(*shapes, **{key: value for key, value in options.items() if value is not None})
+    accepted = {alias: key for key in options for alias in _ALIASES.get(key, (key,)) if alias in parameters}
+    unknown = [p for p in _positional(function)[2:] if p.name not in accepted and p.default is _KINDS.empty]
+    if not unknown:
+        return function(*shapes, **_without_defaults(parameters, accepted, options))
+    return function(*shapes, *(options[key] for key in _order_of(function, unknown)))
+
+
+def _order_of(function: Callable[..., Any], unknown: list[inspect.Parameter]) -> tuple[str, ...]:
+    count = len(_positional(function)) - 2
+    for order in (_OLD_ORDER, _NEW_ORDER):
+        if count == len(order):
+            return order
+    raise TypeError(
+        "A factory of weights takes (kernel_shape, bias_shape, init_kernel_fn, init_bias_fn, kernel_batch_ndims, "
+        "bias_batch_ndims, dtype, kernel_name, bias_name), some of these by name, or the older order (kernel_shape, "
+        "bias_shape, dtype, kernel_initializer, bias_initializer, kernel_name, bias_name). Received "
+        f"{name_of(function)}{inspect.signature(function)}, whose parameters {[p.name for p in unknown]} are none of them."
+    )
+
+
+def _without_defaults(
+    parameters: Mapping[str, inspect.Parameter], accepted: Mapping[str, str], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    chosen = {alias: options[key] for alias, key in accepted.items()}
+    return {
+        alias: value
+        for alias, value in chosen.items()
+        if value is not None or parameters[alias].default is _KINDS.empty
+    }
+
+
+def _positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    kinds = (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD)
+    return [p for p in inspect.signature(function).parameters.values() if p.kind in kinds]

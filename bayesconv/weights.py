@@ -1,0 +1,99 @@
+"""The pair of weights of a linear layer, and what is known of a weight before it exists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+Initializer = Callable[..., Any]
+
+
+class KernelBias(NamedTuple):
+    """A kernel and a bias, or anything that comes in such a pair: shapes, initializers, distributions, tensors.
+
+    Attributes:
+      kernel: What belongs to the kernel.
+      bias: What belongs to the bias; None means that the layer has no bias.
+    """
+
+    kernel: Any
+    bias: Any = None
+
+
+class WeightSpec(NamedTuple):
+    """What a posterior or a prior is told about one weight.
+
+    Attributes:
+      shape: Shape of the weight, batch dimensions first.
+      dtype: Its floating-point type.
+      fan_in: Number of inputs that feed one output; a bias takes its kernel's.
+      batch_ndims: How many leading dimensions of `shape` are batch dimensions.
+      initializer: `initializer(shape, dtype, batch_ndims)` for the location, or None to leave it to the posterior.
+      name: Prefix of the names of its variables.
+      seed: Seed of its initial values.
+    """
+
+    shape: tuple[int, ...]
+    dtype: tf.DType
+    fan_in: int
+    batch_ndims: int = 0
+    initializer: Initializer | None = None
+    name: str = "weight"
+    seed: Any = None
+
+    @property
+    def he_stddev(self) -> float:
+        """`sqrt(2 / fan_in)`: the standard deviation that keeps a ReLU network's activations from fading."""
+        return math.sqrt(2.0 / max(self.fan_in, 1))
+
+
+def map_kernel_bias(function: Callable[..., Any], *pairs: KernelBias) -> KernelBias:
+    """Applies a function to the kernels and to the biases of pairs; without a bias there is nothing to apply it to.
+
+    Example:
+      >>> map_kernel_bias(lambda a, b: a + b, KernelBias(1, 2), KernelBias(10, 20))
+      KernelBias(kernel=11, bias=22)
+    """
+    kernels, biases = zip(*((pair.kernel, pair.bias) for pair in pairs), strict=True)
+    bias = None if any(member is None for member in biases) else function(*biases)
+    return KernelBias(function(*kernels), bias)
+
+
+def as_kernel_bias(value: Any) -> KernelBias:
+    """Parses what a factory or a user may hand over into a `KernelBias`.
+
+    Args:
+      value: A pair or a single kernel in a sequence, a mapping with `kernel` and perhaps `bias`, an object with
+        these attributes, or a joint distribution of two independent parts.
+
+    Raises:
+      TypeError: If it is none of these.
+
+    Example:
+      >>> as_kernel_bias({"kernel": 1})
+      KernelBias(kernel=1, bias=None)
+    """
+    if hasattr(value, "kernel"):
+        return KernelBias(value.kernel, getattr(value, "bias", None))
+    value = getattr(value, "model", value)  # a joint distribution keeps its parts there
+    if isinstance(value, Mapping) and "kernel" in value:
+        return KernelBias(value["kernel"], value.get("bias"))
+    if isinstance(value, (tuple, list)) and len(value) in (1, 2):
+        return KernelBias(*value)
+    raise TypeError(
+        "A kernel and a bias come as a pair, as a mapping with the keys 'kernel' and 'bias', or as a joint "
+        f"distribution of two parts. Received {value!r} of type {type(value).__name__}."
+    )
+
+
+def fan_in_of(kernel_shape: tuple[int, ...], batch_ndims: int = 0) -> int:
+    """Inputs per output of a kernel whose last axis counts the outputs.
+
+    Example:
+      >>> fan_in_of((3, 3, 16, 32))
+      144
+    """
+    return math.prod(kernel_shape[batch_ndims:-1])
