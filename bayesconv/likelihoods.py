@@ -26,7 +26,6 @@ class Likelihood(NamedTuple):
       name: Registered name.
       log_prob: `log_prob(outputs [N, K], targets) -> [N]`, in nats.
       mean: `mean(outputs [.., K]) -> [.., K]`, the expected target: class probabilities for the discrete families.
-      variance: `variance(outputs [.., K]) -> [.., K]` of the target given the outputs.
       entropy: `entropy(outputs [.., K]) -> [..]` of the target given the outputs, in nats.
       entropy_of_mean: `entropy_of_mean(mean [N, K]) -> [N]`, the entropy of a mixture from its mean, or None where
         the mean does not determine it.
@@ -35,7 +34,6 @@ class Likelihood(NamedTuple):
     name: str
     log_prob: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     mean: Callable[[tf.Tensor], tf.Tensor]
-    variance: Callable[[tf.Tensor], tf.Tensor]
     entropy: Callable[[tf.Tensor], tf.Tensor]
     entropy_of_mean: Callable[[tf.Tensor], tf.Tensor] | None
 
@@ -47,17 +45,13 @@ def categorical() -> Likelihood:
     def log_prob(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         return -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=_whole(labels), logits=logits)
 
-    def variance(logits: tf.Tensor) -> tf.Tensor:
-        probs = tf.nn.softmax(logits)
-        return probs * (1.0 - probs)
-
     def entropy_of_mean(probs: tf.Tensor) -> tf.Tensor:
         return -tf.reduce_sum(tf.math.xlogy(probs, probs), axis=-1)
 
     def entropy(logits: tf.Tensor) -> tf.Tensor:
         return entropy_of_mean(tf.nn.softmax(logits))
 
-    return Likelihood("categorical", log_prob, tf.nn.softmax, variance, entropy, entropy_of_mean)
+    return Likelihood("categorical", log_prob, tf.nn.softmax, entropy, entropy_of_mean)
 
 
 @register("bernoulli")
@@ -68,9 +62,6 @@ def bernoulli() -> Likelihood:
         targets = tf.cast(tf.reshape(targets, tf.shape(logits)), logits.dtype)
         return -tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits), axis=-1)
 
-    def variance(logits: tf.Tensor) -> tf.Tensor:
-        return tf.sigmoid(logits) * tf.sigmoid(-logits)
-
     def entropy_of_mean(probs: tf.Tensor) -> tf.Tensor:
         per_target = tf.math.xlogy(probs, probs) + tf.math.xlog1py(1.0 - probs, -probs)
         return -tf.reduce_sum(per_target, axis=-1)
@@ -78,7 +69,7 @@ def bernoulli() -> Likelihood:
     def entropy(logits: tf.Tensor) -> tf.Tensor:
         return entropy_of_mean(tf.sigmoid(logits))
 
-    return Likelihood("bernoulli", log_prob, tf.sigmoid, variance, entropy, entropy_of_mean)
+    return Likelihood("bernoulli", log_prob, tf.sigmoid, entropy, entropy_of_mean)
 
 
 @register("normal")
@@ -102,10 +93,7 @@ def normal(*, scale: float = 1.0) -> Likelihood:
         per_target = 0.5 * math.log(2.0 * math.pi * math.e) + math.log(scale)
         return per_target * tf.reduce_sum(tf.ones_like(means), axis=-1)
 
-    def variance(means: tf.Tensor) -> tf.Tensor:
-        return scale**2 * tf.ones_like(means)
-
-    return Likelihood("normal", log_prob, tf.identity, variance, entropy, None)
+    return Likelihood("normal", log_prob, tf.identity, entropy, None)
 
 
 def _whole(labels: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,63 @@
+"""Checks of what users train and predict on, before anything long begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+def dtype_of(model: tf.Module) -> tf.DType:
+    """The floating-point type that a model computes in; float32 for one without variables."""
+    return next((v.dtype for v in model.variables if v.dtype.is_floating), tf.float32)
+
+
+def as_inputs(model: tf.Module, x: Any) -> np.ndarray:
+    """The inputs as an array of the model's dtype.
+
+    Raises:
+      ValueError: If there are none, or they are not real numbers, or are whole numbers, as unscaled images are.
+    """
+    x = np.asarray(x)
+    if x.ndim < 2 or len(x) == 0:
+        raise ValueError(f"Inputs are an array [N, ..] with N >= 1. Received shape {x.shape}.")
+    if not np.issubdtype(x.dtype, np.floating):
+        raise ValueError(
+            f"Inputs must be floating-point numbers of order 1. Received {x.dtype.name}: scale images first, for "
+            "example x.astype('float32') / 255."
+        )
+    return x.astype(dtype_of(model).as_numpy_dtype, copy=False)
+
+
+def output_size_of(model: Any, example: Any) -> int:
+    """Number of outputs per example, from a pass of the mean weights over a small batch.
+
+    Raises:
+      ValueError: If the inputs do not fit the model, or its outputs are not `[N, K]`.
+    """
+    outputs = model(tf.convert_to_tensor(example), is_training=False, weights="mean")
+    if outputs.shape.rank != 2:
+        raise ValueError(
+            "Training and prediction take models with outputs [N, K]. "
+            f"Received a model whose outputs have shape {outputs.shape}; end it with Flatten() or an Affine layer."
+        )
+    return int(outputs.shape[1])
+
+
+def check_targets(y: np.ndarray, num_examples: int, likelihood: str, output_size: int) -> None:
+    """Raises a ValueError if the targets do not fit the inputs, the likelihood or the model."""
+    if len(y) != num_examples:
+        raise ValueError(f"There must be one target per input. Received {num_examples} inputs and {len(y)} targets.")
+    if likelihood != "categorical":
+        return
+    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
+        raise ValueError(
+            "The categorical likelihood takes integer labels [N]. "
+            f"Received shape {y.shape} and dtype {y.dtype.name}; undo a one-hot encoding with y.argmax(-1)."
+        )
+    if y.min() < 0 or y.max() >= output_size:
+        raise ValueError(
+            f"Labels must be in [0, {output_size}), since the model has {output_size} outputs. "
+            f"Received labels from {y.min()} to {y.max()}. Count classes from 0, or give the model more outputs."
+        )

@@ -1,0 +1,169 @@
+"""The evidence lower bound: the one place where a KL is scaled.
+
+    loss = mean_n[-log p(y_n | x_n, w)] + kl_weight * temperature * KL / num_data        nats per example
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from bayesconv import likelihoods, random
+from bayesconv.extras import Extras, collect_extras
+from bayesconv.likelihoods import Likelihood
+from bayesconv.registry import Identifier, Registry
+
+SMALLEST_PENALTY_WEIGHT = 0.1
+
+schedules = Registry("kl schedule")
+
+
+class Elbo(NamedTuple):
+    """The terms of the objective.
+
+    Attributes:
+      loss: What is minimized, nats per example.
+      negative_log_likelihood: Its data term, nats per example.
+      kl: KL of posterior and prior, nats per data set, neither weighted nor divided.
+    """
+
+    loss: tf.Tensor
+    negative_log_likelihood: tf.Tensor
+    kl: tf.Tensor
+
+
+def elbo(
+    model: Any,
+    inputs: tf.Tensor,
+    targets: tf.Tensor,
+    *,
+    num_data: float,
+    likelihood: Likelihood | Identifier = "categorical",
+    kl_weight: Any = 1.0,
+    temperature: float = 1.0,
+    num_samples: int = 1,
+    seed: random.Seed = None,
+) -> Elbo:
+    """Estimates the negative evidence lower bound per example from a batch.
+
+    Args:
+      model: A layer from `[N, ..]` to `[N, K]`.
+      inputs: `[N, ..]`.
+      targets: `[N]` labels, or `[N, K]` as the likelihood takes them.
+      num_data: Number of examples in the whole data set, by which the KL is divided, once.
+      likelihood: A `Likelihood`, or what resolves to one.
+      kl_weight: Multiplier of the KL at this step, as a schedule gives it.
+      temperature: Multiplier of the KL for the whole run. Below 1 the posterior is colder, and the loss is no bound
+        on the evidence any more: report it with every result.
+      num_samples: Draws of the weights over which the terms are averaged.
+      seed: Int or pair of ints.
+
+    Returns:
+      The loss and its two terms.
+
+    Raises:
+      ValueError: If `num_data` is not positive, or a layer's `penalty_weight` is below 0.1: code written for TFP
+        divides by the number of data there, which would divide twice.
+
+    References:
+      Blundell et al., Weight Uncertainty in Neural Networks, ICML 2015. arXiv:1505.05424
+      Wenzel et al., How Good is the Bayes Posterior in Deep Neural Networks Really?, ICML 2020. arXiv:2002.02405
+
+    Example:
+      >>> import bayesconv as bc, tensorflow as tf
+      >>> layer = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+      >>> terms = bc.elbo(layer, tf.ones([8, 4]), tf.zeros([8], tf.int32), num_data=800, seed=0)
+      >>> bool(abs(terms.loss - terms.negative_log_likelihood - terms.kl / 800) < 1e-5)
+      True
+    """
+    if not num_data > 0:
+        raise ValueError(f"`num_data` is the number of training examples. Received {num_data!r}.")
+    likelihood = as_likelihood(likelihood)
+    seeds = random.split(random.as_seed(seed), num_samples)
+    draws = [_one_draw(model, inputs, targets, likelihood, s) for s in seeds]
+    nll, penalty, kl = (tf.add_n(list(terms)) / num_samples for terms in zip(*draws, strict=True))
+    loss = nll + tf.cast(kl_weight * temperature / num_data, nll.dtype) * tf.cast(penalty, nll.dtype)
+    return Elbo(loss, nll, kl)
+
+
+def as_likelihood(likelihood: Likelihood | Identifier) -> Likelihood:
+    """A `Likelihood` from itself, a name, a mapping or a function that makes one."""
+    if isinstance(likelihood, Likelihood):
+        return likelihood
+    return _named(likelihood) if isinstance(likelihood, str) else likelihoods.resolve(likelihood)()
+
+
+@functools.cache
+def _named(name: str) -> Likelihood:  # the same object every time, which compiled functions are kept by
+    return likelihoods.get(name)()
+
+
+def _one_draw(model: Any, inputs: tf.Tensor, targets: tf.Tensor, likelihood: Likelihood, seed: tf.Tensor) -> tuple:
+    with collect_extras() as extras:
+        outputs = model(inputs, is_training=True, seed=seed)
+    log_prob = likelihood.log_prob(outputs, targets)
+    count = tf.cast(tf.size(log_prob), log_prob.dtype)
+    return -tf.math.divide_no_nan(tf.reduce_sum(log_prob), count), extras.loss, _unweighted(extras)
+
+
+def _unweighted(extras: Extras) -> tf.Tensor:
+    terms = [extra.loss / penalty_weight_of(layer) for layer, extra in extras.items() if extra.loss is not None]
+    return tf.add_n(terms) if terms else tf.zeros([])
+
+
+def penalty_weight_of(layer: Any) -> float:
+    """A layer's penalty weight; a ValueError if it is so small that it must have been divided by the number of data."""
+    weight = float(getattr(layer, "penalty_weight", 1.0))
+    if weight < SMALLEST_PENALTY_WEIGHT:
+        raise ValueError(
+            f"The objective divides the KL by `num_data`, and `{layer.name}` already scales it by "
+            f"penalty_weight={weight:g}. Leave penalty_weight at 1; to weaken the prior use `temperature`."
+        )
+    return weight
+
+
+@schedules.register("constant")
+def constant(progress: tf.Tensor) -> tf.Tensor:
+    """The full KL from the first step."""
+    return tf.ones_like(progress)
+
+
+@schedules.register("linear")
+def linear(progress: tf.Tensor, *, warm_up: float = 0.8) -> tf.Tensor:
+    """From 0 to 1 over the first part of training, then 1.
+
+    Args:
+      progress: Share of the run that is done, in [0, 1].
+      warm_up: Share of the run over which the KL grows.
+    """
+    return tf.minimum(progress / max(warm_up, 1e-9), 1.0)
+
+
+@schedules.register("sigmoid")
+def sigmoid(progress: tf.Tensor, *, warm_up: float = 0.8, steepness: float = 10.0) -> tf.Tensor:
+    """A smooth rise from near 0 to 1, half-way at half the warm-up.
+
+    Args:
+      progress: Share of the run that is done, in [0, 1].
+      warm_up: Share of the run over which the KL grows.
+      steepness: How sudden the rise is.
+    """
+    return tf.where(progress < warm_up, tf.sigmoid(steepness * (progress / max(warm_up, 1e-9) - 0.5)), 1.0)
+
+
+@schedules.register("cyclical")
+def cyclical(progress: tf.Tensor, *, cycles: int = 4, rise: float = 0.5) -> tf.Tensor:
+    """Several rises from 0 to 1, each followed by a time at 1.
+
+    Args:
+      progress: Share of the run that is done, in [0, 1].
+      cycles: Number of cycles.
+      rise: Share of a cycle over which the KL grows.
+
+    References:
+      Fu et al., Cyclical Annealing Schedule, NAACL 2019. arXiv:1903.10145
+    """
+    phase = tf.math.floormod(progress * cycles, 1.0)
+    return tf.where(progress < 1.0, tf.minimum(phase / max(rise, 1e-9), 1.0), 1.0)

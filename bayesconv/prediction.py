@@ -1,0 +1,312 @@
+"""Prediction: the average over draws of the weights, and what it says of uncertainty.
+
+Draws are coherent functions, one kernel for all examples, whatever estimator trained the net. They are made
+beforehand into a bank, so that a pass costs what a deterministic one does, and depend on the seed only: not on the
+batch size, nor on what else is predicted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import weakref
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from bayesconv import calls, random
+from bayesconv.inputs import as_inputs, output_size_of
+from bayesconv.layers import Layer
+from bayesconv.likelihoods import Likelihood
+from bayesconv.objectives import as_likelihood
+from bayesconv.registry import Identifier, unknown_name_message
+from bayesconv.weights import KernelBias
+
+MEMORY_BUDGET = 256 * 2**20  # bytes of a bank of draws, and of the samples that a Predictive keeps
+METHODS = ("sampling",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictive:
+    """What a model predicts for N inputs, averaged over S draws of its weights.
+
+    Attributes:
+      mean: `[N, K]` expected target; class probabilities for the discrete likelihoods.
+      std: `[N, K]` standard deviation over the draws of what `mean` averages: how far the draws disagree.
+      predictive_entropy: `[N]` nats; total uncertainty of the target. NaN for a likelihood whose mixture has no
+        closed form.
+      expected_entropy: `[N]` nats; aleatoric uncertainty, what would remain if the weights were known.
+      mutual_information: `[N]` nats; epistemic uncertainty, `predictive_entropy - expected_entropy`, at least 0.
+      num_samples: Number of draws S, over all members of an ensemble.
+      seed: The seed that the draws follow from.
+      likelihood: Name of the likelihood.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    predictive_entropy: np.ndarray
+    expected_entropy: np.ndarray
+    mutual_information: np.ndarray
+    num_samples: int
+    seed: Any
+    likelihood: str
+    samples: np.ndarray | None = dataclasses.field(default=None, repr=False)
+
+    @property
+    def probs(self) -> np.ndarray:
+        """`[N, K]` probabilities.
+
+        Raises:
+          AttributeError: If the likelihood has none.
+        """
+        if self.likelihood not in ("categorical", "bernoulli"):
+            raise AttributeError(f"A {self.likelihood} likelihood has no class probabilities; read `mean` and `std`.")
+        return self.mean
+
+    @property
+    def mutual_information_corrected(self) -> np.ndarray:
+        """`[N]` nats; mutual information without the bias of a finite S, `MI / (1 - 1/S)`, to first order."""
+        return self.mutual_information / (1.0 - 1.0 / self.num_samples) if self.num_samples > 1 else self.mutual_information
+
+    @property
+    def logits(self) -> np.ndarray:
+        """`[S, N, K]` outputs of the model for every draw.
+
+        Raises:
+          ValueError: If they were not kept.
+        """
+        if self.samples is None:
+            raise ValueError(
+                "The samples were not kept: they exceed the memory budget, or keep_samples=False was given. "
+                "Call predict(..., keep_samples=True), or predict fewer inputs at a time."
+            )
+        return self.samples
+
+
+def predict(
+    model: Layer | Sequence[Layer],
+    x: Any,
+    *,
+    num_samples: int = 32,
+    seed: int = 0,
+    method: str = "sampling",
+    weights: str = "sample",
+    likelihood: Likelihood | Identifier = "categorical",
+    batch_size: int = 256,
+    keep_samples: bool | None = None,
+    progress: bool = False,
+) -> Predictive:
+    """Predicts with uncertainty.
+
+    Args:
+      model: A layer from `[N, ..]` to `[N, K]`, or a list of them, whose draws are pooled.
+      x: Inputs `[N, ..]`, or a `tf.data.Dataset` of batches; of pairs, the first part is used.
+      num_samples: Draws of each model. A model without random weights is evaluated once.
+      seed: Int or pair of ints; the same seed gives the same prediction, whatever the batch size.
+      method: `"sampling"`.
+      weights: `"sample"`, or `"mean"` for a single pass with the posterior mean.
+      likelihood: What the outputs mean; see `bayesconv.likelihoods`.
+      batch_size: Number of inputs in flight.
+      keep_samples: Whether to keep `logits`; by default if they take at most 256 MiB.
+      progress: Whether to show a progress bar.
+
+    Returns:
+      A `Predictive`.
+
+    Raises:
+      ValueError: If the inputs are empty or do not fit the model, or an argument is out of range.
+
+    Example:
+      >>> import bayesconv as bc, numpy as np
+      >>> model = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+      >>> predictive = bc.predict(model, np.ones([5, 4], np.float32), num_samples=8, seed=0)
+      >>> predictive.probs.shape, predictive.logits.shape
+      ((5, 3), (8, 5, 3))
+    """
+    _check_arguments(num_samples, method, weights, batch_size)
+    members = list(model) if isinstance(model, (list, tuple)) else [model]
+    if not members:
+        raise ValueError("predict needs a model or a list with at least one. Received an empty list.")
+    family, moments = as_likelihood(likelihood), _Moments(keep_samples)
+    for index, member in enumerate(members):
+        batches = _Batches(member, x, batch_size)
+        sampler = sampler_of(member, batches.example, family, weights)
+        member_seed = random.fold_in(random.as_seed(seed), index) if index else random.as_seed(seed)
+        for draws in sampler.banks(batches.example, num_samples, member_seed):
+            bar = tqdm(batches, f"model {index + 1}/{len(members)}", len(batches), unit="batch", disable=not progress)
+            moments.add([sampler.evaluate(batch, draws) for batch in bar])
+    return moments.summarize(seed, family)
+
+
+class Sums(NamedTuple):
+    """Sums over the draws of a bank, for a batch: of the means, their squares and the entropies; and the outputs."""
+
+    mean: np.ndarray
+    square: np.ndarray
+    entropy: np.ndarray
+    outputs: np.ndarray
+
+
+class Sampler:
+    """Compiled passes of one model over banks of draws; holds the model weakly.
+
+    Args:
+      model: From `[N, ..]` to `[N, K]`.
+      example: A batch of one input.
+      likelihood: What the outputs mean.
+      weights: `"sample"` or `"mean"`.
+    """
+
+    def __init__(self, model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str) -> None:
+        self._model, self._likelihood, self._weights = weakref.ref(model), likelihood, weights
+        self._layers: list[Any] = []
+        self._spec = tf.TensorSpec([None, *example.shape[1:]], example.dtype)
+        signature = [
+            tf.TensorSpec(example.shape, example.dtype),
+            tf.TensorSpec([2], tf.int32),
+            tf.TensorSpec([None], tf.int32),
+        ]
+        self._draw = tf.function(self._draw_bank, signature, autograph=False)
+        self._evaluate: Any = None
+
+    def banks(self, example: tf.Tensor, num_samples: int, seed: tf.Tensor) -> Iterator[list[tuple[tf.Tensor, ...]]]:
+        """Draws of all layers, stacked, in portions that fit the memory budget; one empty bank if none is random."""
+        first = [] if self._weights == "mean" else self._draw(example, seed, tf.range(1))
+        if not first:
+            yield []
+            return
+        bytes_per_draw = sum(tensor.numpy().nbytes for tensor in tf.nest.flatten(first))
+        portion = max(1, MEMORY_BUDGET // bytes_per_draw)
+        for start in range(0, num_samples, portion):
+            yield self._draw(example, seed, tf.range(start, min(start + portion, num_samples)))
+
+    def evaluate(self, batch: tf.Tensor, draws: list[tuple[tf.Tensor, ...]]) -> Sums:
+        """Sums over the draws, as arrays."""
+        if self._evaluate is None:
+            specs = tf.nest.map_structure(lambda t: tf.TensorSpec([None, *t.shape[1:]], t.dtype), draws)
+            self._evaluate = tf.function(self._evaluate_bank, [self._spec, specs], autograph=False)
+        return Sums(*(part.numpy() for part in self._evaluate(batch, draws)))
+
+    def _draw_bank(self, example: tf.Tensor, seed: tf.Tensor, indices: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
+        draws = self._draw_once(example, seed)  # for the structure; the pass itself is pruned from the graph
+        self._layers = [weakref.ref(layer) for layer in draws]
+        if not draws:
+            return []
+        signature = [tuple(tf.TensorSpec(t.shape, t.dtype) for t in draw) for draw in draws.values()]
+        return tf.map_fn(
+            lambda index: list(self._draw_once(example, random.fold_in(seed, index)).values()),
+            indices,
+            fn_output_signature=signature,
+        )
+
+    def _draw_once(self, example: tf.Tensor, seed: tf.Tensor) -> dict[Layer, tuple[tf.Tensor, ...]]:
+        with calls.entered(calls.Call(seed, is_training=False, weights="coherent")) as call:
+            self._model()(example)
+        return {layer: tuple(t for t in draw if t is not None) for layer, draw in call.draws.items()}
+
+    def _evaluate_bank(self, batch: tf.Tensor, draws: list[tuple[tf.Tensor, ...]]) -> Sums:
+        if draws:
+            spec = tf.TensorSpec([None, None], batch.dtype)
+            outputs = tf.map_fn(lambda draw: self._pass(batch, draw), draws, fn_output_signature=spec)
+        else:
+            outputs = self._pass(batch, [])[tf.newaxis]
+        wide = tf.cast(outputs, tf.float64)
+        means = self._likelihood.mean(wide)
+        parts = (means, tf.square(means), self._likelihood.entropy(wide))
+        return Sums(*(tf.reduce_sum(part, axis=0) for part in parts), outputs)
+
+    def _pass(self, batch: tf.Tensor, draw: list[tuple[tf.Tensor, ...]]) -> tf.Tensor:
+        given = {layer(): KernelBias(*tensors) for layer, tensors in zip(self._layers, draw, strict=True)} if draw else {}
+        weights = "coherent" if given else "mean"
+        with calls.entered(calls.Call(0, is_training=False, weights=weights, draws=given)):
+            return self._model()(batch)
+
+
+_samplers: weakref.WeakKeyDictionary[Layer, dict[Any, Sampler]] = weakref.WeakKeyDictionary()
+
+
+def sampler_of(model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str) -> Sampler:
+    """The model's sampler for inputs of this shape, made once."""
+    known = _samplers.setdefault(model, {})
+    key = (tuple(example.shape), example.dtype, likelihood, weights)
+    if key not in known:
+        known[key] = Sampler(model, example, likelihood, weights)
+    return known[key]
+
+
+class _Batches:
+    """Inputs in batches, from an array or a data set, as often as asked for."""
+
+    def __init__(self, model: Layer, x: Any, batch_size: int) -> None:
+        self._model, self._is_data_set = model, isinstance(x, tf.data.Dataset)
+        self._x = x if self._is_data_set else as_inputs(model, x)
+        self._batch_size = batch_size
+        first = next(iter(self), None)
+        if first is None:
+            raise ValueError("There is nothing to predict: the data set is empty.")
+        self.example = first[:1]
+        output_size_of(model, self.example)
+
+    def __iter__(self) -> Iterator[tf.Tensor]:
+        if self._is_data_set:
+            for element in self._x:
+                yield tf.convert_to_tensor(as_inputs(self._model, element[0] if isinstance(element, tuple) else element))
+        else:
+            for start in range(0, len(self._x), self._batch_size):
+                yield tf.convert_to_tensor(self._x[start : start + self._batch_size])
+
+    def __len__(self) -> int:
+        if not self._is_data_set:
+            return math.ceil(len(self._x) / self._batch_size)
+        return max(int(self._x.cardinality()), 0)  # 0 stands for unknown
+
+
+class _Moments:
+    """Sums over all banks and members; a bank's sums come in the batches' order."""
+
+    def __init__(self, keep_samples: bool | None) -> None:
+        self._keep, self._bytes = keep_samples, 0
+        self._sums: list[np.ndarray] | None = None
+        self._samples: list[np.ndarray] = []
+        self._count = 0
+
+    def add(self, batches: list[Sums]) -> None:
+        """Adds a bank."""
+        sums = [np.concatenate(parts) for parts in list(zip(*batches, strict=True))[:3]]
+        self._sums = sums if self._sums is None else [a + b for a, b in zip(self._sums, sums, strict=True)]
+        self._count += len(batches[0].outputs)
+        self._bytes += sum(batch.outputs.nbytes for batch in batches)
+        if self._keep or (self._keep is None and self._bytes <= MEMORY_BUDGET):
+            self._samples.append(np.concatenate([batch.outputs for batch in batches], axis=1))
+        else:
+            self._keep, self._samples = False, []
+
+    def summarize(self, seed: Any, likelihood: Likelihood) -> Predictive:
+        """Averages."""
+        mean, square, expected = (total / self._count for total in self._sums or ())
+        entropy = np.full(len(mean), np.nan)
+        if likelihood.entropy_of_mean is not None:
+            entropy = likelihood.entropy_of_mean(tf.constant(mean)).numpy()
+        return Predictive(
+            mean=mean,
+            std=np.sqrt(np.maximum(square - mean**2, 0.0)),
+            predictive_entropy=entropy,
+            expected_entropy=expected,
+            mutual_information=np.maximum(entropy - expected, 0.0),
+            num_samples=self._count,
+            seed=seed,
+            likelihood=likelihood.name,
+            samples=np.concatenate(self._samples) if self._samples else None,
+        )
+
+
+def _check_arguments(num_samples: int, method: str, weights: str, batch_size: int) -> None:
+    for name, value in (("num_samples", num_samples), ("batch_size", batch_size)):
+        if not (isinstance(value, int) and value > 0):
+            raise ValueError(f"`{name}` must be a positive int. Received {value!r}.")
+    for name, value, choices in (("method", method, METHODS), ("weights", weights, ("sample", "mean"))):
+        if value not in choices:
+            raise ValueError(unknown_name_message(f"value of `{name}`", value, choices))
