@@ -1,0 +1,96 @@
+"""Training data in batches: shuffled arrays, whose order follows from the seed and the epoch, or a `tf.data` stream."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bayesconv.inputs import as_inputs, check_targets, dtype_of, output_size_of
+from bayesconv.layers import Layer
+
+
+class ArrayBatches:
+    """Arrays in memory, shuffled anew every epoch.
+
+    Args:
+      model: The model to train, whose dtype the inputs take and whose outputs the targets must fit.
+      x: `[N, ..]` floats.
+      y: `[N]` or `[N, K]` targets.
+      batch_size: Examples in a batch; the last one of an epoch may be smaller.
+      likelihood: Name of the likelihood, which the targets must fit.
+      seed: Seed of the order.
+    """
+
+    def __init__(self, model: Layer, x: Any, y: Any, *, batch_size: int, likelihood: str, seed: int) -> None:
+        if not (isinstance(batch_size, int) and batch_size > 0):
+            raise ValueError(f"`batch_size` must be a positive int. Received {batch_size!r}.")
+        self._x, self._y = as_inputs(model, x), np.asarray(y)
+        check_targets(self._y, len(self._x), likelihood, output_size_of(model, self._x[:1]))
+        self._batch_size, self._seed = batch_size, seed
+        self.num_data = len(self._x)
+        self.steps_per_epoch = math.ceil(self.num_data / batch_size)
+        self.specs = _specs(tf.TensorSpec(self._x.shape, self._x.dtype), tf.TensorSpec(self._y.shape, self._y.dtype))
+
+    def epoch(self, index: int) -> Iterator[tuple[Any, Any]]:
+        """The batches of an epoch."""
+        order = np.random.default_rng([self._seed % 2**63, index]).permutation(self.num_data)
+        for start in range(0, self.num_data, self._batch_size):
+            chosen = order[start : start + self._batch_size]
+            yield self._x[chosen], self._y[chosen]
+
+
+class StreamBatches:
+    """A `tf.data.Dataset` of `(inputs, targets)` batches; its order is its own.
+
+    Args:
+      model: The model to train.
+      dataset: Finite, already batched.
+      num_data: Number of examples in one pass.
+      likelihood: Name of the likelihood, which the targets must fit.
+    """
+
+    def __init__(self, model: Layer, dataset: tf.data.Dataset, *, num_data: int | None, likelihood: str) -> None:
+        if num_data is None:
+            raise ValueError(
+                "`num_data`, the number of training examples, is required with a tf.data.Dataset: the KL is divided "
+                "by it. Received None."
+            )
+        self._dataset, self.num_data = dataset, num_data
+        self.steps_per_epoch = _count(dataset)
+        x, y = _pair(dataset.element_spec)
+        if x.dtype != dtype_of(model):
+            raise ValueError(
+                f"The model computes in {dtype_of(model).name}. Received inputs of {x.dtype.name}: map the data set "
+                "to that type, and scale images."
+            )
+        self.specs = _specs(x, y)
+        inputs, targets = next(iter(dataset))
+        check_targets(targets.numpy(), len(inputs), likelihood, output_size_of(model, inputs[:1]))
+
+    def epoch(self, index: int) -> Iterator[tuple[Any, Any]]:
+        """The batches of an epoch."""
+        return iter(self._dataset)
+
+
+def _pair(element: Any) -> tuple[Any, Any]:
+    if not (isinstance(element, tuple) and len(element) == 2):
+        raise ValueError(f"A training data set gives pairs (inputs, targets). Received elements of {element}.")
+    return element
+
+
+def _count(dataset: tf.data.Dataset) -> int:
+    known = int(dataset.cardinality())
+    if known == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("A training data set must be finite: one pass is an epoch. Received an infinite one; .take(n).")
+    count = known if known >= 0 else sum(1 for _ in dataset)
+    if count == 0:
+        raise ValueError("There is nothing to train on: the data set is empty.")
+    return count
+
+
+def _specs(*specs: tf.TensorSpec) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec([None, *spec.shape[1:]], spec.dtype) for spec in specs]

@@ -1,0 +1,58 @@
+"""The state of a training run on disk: enough to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bayesconv import files
+from bayesconv.layers import variables as by_path
+
+_STATE = "state"
+
+
+class RunFolder:
+    """The files of a run: `history.jsonl`, `checkpoints/best.npz` (weights) and `checkpoints/last.npz` (everything).
+
+    Args:
+      path: The folder; made when the first file is written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.history = self.path / "history.jsonl"
+        self.best = self.path / "checkpoints" / "best.npz"
+        self.last = self.path / "checkpoints" / "last.npz"
+
+    def save_last(self, variables: Mapping[str, tf.Variable], state: Mapping[str, Any]) -> None:
+        """Writes all variables, and what else determines the rest of the run, in one file."""
+        arrays = {**by_path.values(variables), _STATE: np.array(json.dumps(state))}
+        files.save_arrays(self.last, arrays)
+
+    def load_last(self, variables: Mapping[str, tf.Variable]) -> dict[str, Any]:
+        """Assigns what `save_last` wrote and returns the rest of the state.
+
+        Raises:
+          ValueError: If the file is damaged or belongs to another model; no variable has changed then.
+        """
+        arrays = files.load_arrays(self.last)
+        state = json.loads(str(arrays.pop(_STATE, "null")))
+        if state is None:
+            raise ValueError(f"{self.last} holds no state of a run, so it cannot be resumed. Train again in a new folder.")
+        by_path.assign(variables, arrays, source=self.last)
+        return state
+
+    def write_history(self, rows: list[dict[str, Any]]) -> None:
+        """Writes one JSON object a line."""
+        files.write_text(self.history, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read_history(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """The rows of a `history.jsonl`."""
+    return [json.loads(line) for line in Path(path).read_text().splitlines() if line]
