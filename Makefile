@@ -1,0 +1,50 @@
+# Everything runs in .venv, made on first use from the package index. PYTHON chooses the interpreter: 3.11 to 3.13.
+PYTHON ?= python3
+RUN ?= runs/digits_flipout
+BIN := .venv/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: demo test full lint types build notebooks benchmark results clean help
+
+help: ## Shows this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "bayesconv needs Python 3.11, 3.12 or 3.13; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 demo"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: .venv/ready ## Trains a Bayesian CNN on handwritten digits, evaluates it and draws its figures
+	$(BIN)/bayesconv train configs/digits_flipout.yaml --out $(RUN) --resume
+	$(BIN)/bayesconv evaluate $(RUN)
+	$(BIN)/bayesconv plot $(RUN)
+
+test: .venv/ready ## Runs the test suite
+	$(BIN)/python -m pytest -q
+
+full: .venv/ready ## Runs the full product of layer, estimator, prior and way of running
+	$(BIN)/python -m pytest -q -m full
+
+lint: .venv/ready ## Checks style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready ## Checks types
+	$(BIN)/mypy
+
+build: .venv/ready ## Builds the wheel
+	$(BIN)/python -m build --wheel --outdir dist
+
+notebooks: .venv/ready ## Executes the notebooks and keeps their output
+	$(BIN)/jupytext --to ipynb --execute notebooks/*.py
+
+benchmark: .venv/ready ## Times a training step against plain TensorFlow
+	$(BIN)/python -m benchmarks.training_step
+
+results: .venv/ready ## Reproduces the README's table: five seeds of every configuration, about half an hour
+	$(BIN)/python -m benchmarks.digits_seeds
+
+clean: ## Removes the environment and everything built
+	rm -rf .venv build dist *.egg-info

@@ -1,0 +1,55 @@
+"""The conditions on probabilities, labels and scores, each with an error that says the rule and what was received."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+def check_probs(probs: npt.ArrayLike, ndim: int = 2) -> Floats:
+    """`probs` in float64 if it is `[N, K]`, or `[S, N, K]` for `ndim=3`, and each row is a distribution."""
+    p = np.asarray(probs, np.float64)
+    name, shape = ("probs", "[N, K]") if ndim == 2 else ("sample_probs", "[S, N, K]")
+    if p.ndim != ndim or 0 in p.shape or p.shape[-1] < 2:
+        raise ValueError(f"`{name}` must be {shape}, not empty, with K >= 2. Received shape {list(p.shape)}.")
+    if not np.isfinite(p).all() or p.min() < 0:
+        raise ValueError(f"`{name}` must be finite and not negative. Received values from {p.min()} to {p.max()}.")
+    off = np.abs(p.sum(axis=-1) - 1).max()
+    if off > 1e-4:
+        raise ValueError(
+            f"Each row of `{name}` must sum to one. Received a row that is off by {off:.2g}; "
+            "if these are logits, take apply_temperature(logits, 1.0)."
+        )
+    return p
+
+
+def check_labels(labels: npt.ArrayLike, num_examples: int, num_classes: int) -> Integers:
+    """`labels` in int64 if they are `[num_examples]` integers in `[0, num_classes)`."""
+    y = np.asarray(labels)
+    if y.shape != (num_examples,):
+        raise ValueError(
+            f"`labels` must be one class index per example, shape [{num_examples}]. Received shape {list(y.shape)}; "
+            "turn one-hot rows into indices with labels.argmax(-1)."
+        )
+    if not np.issubdtype(y.dtype, np.integer):
+        raise ValueError(f"`labels` must be integers. Received dtype {y.dtype}; convert them with labels.astype(int).")
+    if y.min() < 0 or y.max() >= num_classes:
+        raise ValueError(f"`labels` must lie in [0, {num_classes}). Received values from {y.min()} to {y.max()}.")
+    return y.astype(np.int64)
+
+
+def check_labelled(probs: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Floats, Integers]:
+    """Both, if each is valid and they fit together."""
+    p = check_probs(probs)
+    return p, check_labels(labels, *p.shape)
+
+
+def check_scores(name: str, scores: npt.ArrayLike) -> Floats:
+    """`scores` in float64 if it is a finite, non-empty vector."""
+    s = np.asarray(scores, np.float64)
+    if s.ndim != 1 or not s.size or not np.isfinite(s).all():
+        raise ValueError(f"`{name}` must be a vector of finite numbers, not empty. Received shape {list(s.shape)}.")
+    return s

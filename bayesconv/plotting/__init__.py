@@ -1,0 +1,24 @@
+"""Figures of a run, from numbers that were computed elsewhere.
+
+Every function draws on the axes or figure that it is given, or makes its own if it is given none, and returns the
+axes; none calls `show()` and none leaves a trace in `matplotlib.rcParams`. Colours are Okabe and Ito's, told apart by
+all eyes.
+"""
+
+from bayesconv.plotting.calibration import reliability_diagram
+from bayesconv.plotting.images import most_and_least_certain
+from bayesconv.plotting.theme import save, style
+from bayesconv.plotting.training import learning_curves
+from bayesconv.plotting.uncertainty import ood_scores, uncertainty_histograms
+from bayesconv.plotting.weights import signal_to_noise
+
+__all__ = [
+    "learning_curves",
+    "most_and_least_certain",
+    "ood_scores",
+    "reliability_diagram",
+    "save",
+    "signal_to_noise",
+    "style",
+    "uncertainty_histograms",
+]
