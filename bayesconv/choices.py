@@ -1,0 +1,217 @@
+"""What a configuration may choose from: registered names and their options, checked against the registries."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from bayesconv.sections import OPTIMIZERS, Part, RunConfig, problem, unknown_key
+from bayesconv.settings import KeyPath, Problem, Settings
+
+_REGISTRIES = {
+    "datasets": "bayesconv.data",
+    "divergences": "bayesconv.divergences",
+    "estimators": "bayesconv.estimators",
+    "likelihoods": "bayesconv.likelihoods",
+    "models": "bayesconv.models",
+    "ood": "bayesconv.data:ood",
+    "posteriors": "bayesconv.posteriors",
+    "priors": "bayesconv.priors",
+    "schedules": "bayesconv.objectives:schedules",
+}
+KINDS = tuple(_REGISTRIES)
+
+# Where a configuration names a piece, and of which kind. The data come first: they need no TensorFlow.
+_PIECES: dict[tuple[str, ...], str] = {
+    ("data",): "datasets",
+    ("evaluation", "ood"): "ood",
+    ("model", "name"): "models",
+    ("model", "estimator"): "estimators",
+    ("model", "posterior"): "posteriors",
+    ("model", "prior"): "priors",
+    ("model", "divergence"): "divergences",
+    ("objective", "likelihood"): "likelihoods",
+    ("objective", "kl_schedule"): "schedules",
+}
+DETERMINISTIC = "deterministic"  # stands where a posterior may, but is none
+_NOT_OPTIMIZER_OPTIONS = {"learning_rate", "name", "kwargs"} | {
+    # These take effect only in Keras' own training loop.
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+}
+
+
+def registry(kind: str) -> Any:
+    """The registry of one of `KINDS`: `names`, `get`, `describe`, `options`, `resolve`.
+
+    Example:
+      >>> registry("ood").names()
+      ('inverted', 'photo_patches', 'rotated')
+    """
+    module, _, attribute = _REGISTRIES[kind].partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found
+
+
+def check_names(config: RunConfig, *, folders: Iterable[Path] = ()) -> None:
+    """Imports the plugins and looks up every registered name and option, importing TensorFlow.
+
+    Args:
+      config: The configuration.
+      folders: Where plugins may lie, besides the Python path, the configuration's folder and the current one.
+
+    Raises:
+      ConfigError: As `load_config` does.
+    """
+    own = [config.settings.folder] if config.settings.folder else []
+    import_plugins(config.plugins, [*own, *folders, Path.cwd()], config.settings)
+    parts = [*_parts(config)]
+    for kinds in ({"datasets", "ood"}, set(KINDS) - {"datasets", "ood"}):
+        problems = [p for path, kind, part in parts if kind in kinds for p in _piece_problems(path, kind, part)]
+        if problems:
+            raise config.settings.error(problems)
+    if problems := [*_optimizer_problems(config.training.optimizer)]:
+        raise config.settings.error(problems)
+
+
+def listing(kind: str) -> str:
+    r"""What there is of one of `KINDS`: names, what they are, options and their defaults.
+
+    Example:
+      >>> print(listing("ood").partition("\n\n")[0])
+      inverted
+          The test images with light and dark exchanged.
+    """
+    found = registry(kind)
+    entries = [_entry(name, found.describe(name), found.options(name)) for name in found.names()]
+    if kind == "posteriors":
+        entries.append(_entry(DETERMINISTIC, "No posterior: point weights, an ordinary network.", {}))
+    return "\n".join(entries)
+
+
+def _entry(name: str, description: str, options: Mapping[str, Any]) -> str:
+    shown = {key: "required" if value is inspect.Parameter.empty else value for key, value in options.items()}
+    return "".join([f"{name}\n    {description}\n", *(f"      {key}: {value}\n" for key, value in shown.items())])
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a configuration, for completion in editors; imports TensorFlow to know the names.
+
+    Names that only a plugin registers stay allowed.
+    """
+    result = RunConfig.model_json_schema()
+    definitions = result["$defs"]
+    for path, kind in (*_PIECES.items(), (("training", "optimizer"), None)):
+        properties = definitions[str(path[0]).capitalize()]["properties"] if len(path) > 1 else result["properties"]
+        names = registry(kind).names() if kind else OPTIMIZERS
+        names = (*names, DETERMINISTIC) if kind == "posteriors" else names
+        name = {"anyOf": [{"enum": list(names)}, {"type": "string"}]}
+        part = {"anyOf": [name, {"type": "object", "properties": {"name": name}, "required": ["name"]}]}
+        field = properties[path[-1]]
+        if path[-1] == "ood":
+            field["items"] = part
+        else:
+            field.pop("$ref", None)
+            field |= part
+    del definitions["Part"]
+    return result
+
+
+def import_plugins(modules: Iterable[str], folders: Iterable[Path], written: Settings) -> None:
+    """Imports modules that register pieces.
+
+    Args:
+      modules: Their dotted names.
+      folders: Where they may lie, besides the Python path.
+      written: Where they were asked for, for error messages.
+
+    Raises:
+      ConfigError: If an import fails, whatever the reason.
+    """
+    search = [str(folder) for folder in folders]
+    for i, module in enumerate(modules):
+        try:
+            with _importable(search):
+                importlib.import_module(module)
+        except Exception as error:  # a plugin is the user's code, anything may go wrong in it
+            cause = f"{type(error).__name__}: {error}"
+            message = f"cannot import {module!r}, {cause}. It must be on the Python path or in one of {search}."
+            raise written.error([(("plugins", i), message)]) from error
+
+
+@contextlib.contextmanager
+def _importable(folders: list[str]) -> Iterator[None]:
+    added = [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
+    sys.path.extend(added)  # at the end: a file there must not hide an installed package
+    try:
+        yield
+    finally:
+        for folder in added:
+            sys.path.remove(folder)
+
+
+def _parts(config: RunConfig) -> Iterator[tuple[KeyPath, str, Part]]:
+    for path, kind in _PIECES.items():
+        value: Any = functools.reduce(getattr, path, config)
+        if kind == "ood":
+            for i, part in enumerate(value):
+                yield (*path, i), kind, part
+        else:
+            yield path, kind, value
+
+
+def _piece_problems(path: KeyPath, kind: str, part: Part) -> Iterator[Problem]:
+    """What is wrong with the choice of a piece: its name, an unknown or missing option, an option's type."""
+    found = registry(kind)
+    if (kind, part.name) == ("posteriors", DETERMINISTIC):
+        yield from (((*path, key), f"{DETERMINISTIC!r} takes no options; remove {key}.") for key in part.options)
+        return
+    try:
+        piece = found.get(part.name)
+    except ValueError as error:
+        point_weights = f" {DETERMINISTIC!r} stands for point weights." if kind == "posteriors" else ""
+        yield (*path, "name"), f"{error}{point_weights}"
+        return
+    for key, value in part.options.items():
+        try:
+            found.resolve({"name": part.name, key: value})
+        except ValueError as error:
+            yield (*path, key), str(error)
+        else:
+            yield from (((*path, key), message) for message in _type_problems(piece, key, value))
+    for key, default in found.options(part.name).items():
+        if default is inspect.Parameter.empty and key not in part.options:
+            yield path, f"{part.name!r} needs the option {key!r}. Received {part.identifier}; add {key}."
+
+
+def _type_problems(piece: Any, key: str, value: Any) -> Iterator[str]:
+    try:
+        hint = inspect.signature(piece, eval_str=True).parameters[key].annotation
+        adapter = pydantic.TypeAdapter(hint)
+    except (NameError, pydantic.errors.PydanticUserError):  # a hint that only a type checker can read
+        return
+    try:
+        adapter.validate_json(json.dumps(value, default=str), strict=True)  # as JSON, so that a list may be a tuple
+    except pydantic.ValidationError as error:
+        yield from sorted({problem(e)[1] for e in error.errors()})
+
+
+def _optimizer_problems(optimizer: Part) -> Iterator[Problem]:
+    from bayesconv.optimization import optimizers
+
+    accepted = set(inspect.signature(optimizers.get(optimizer.name)).parameters) - _NOT_OPTIMIZER_OPTIONS
+    for key in optimizer.options:
+        if key not in accepted:
+            yield ("training", "optimizer", key), f"Optimizer {optimizer.name!r}: {unknown_key(key, accepted)}"

@@ -1,0 +1,165 @@
+"""What the command line does with a configuration: train, evaluate, predict and draw."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import bayesconv as bc
+from bayesconv import choices, data, evaluation, figures, image_files, runs
+from bayesconv.config import RunConfig
+from bayesconv.data import Dataset
+from bayesconv.files import save_arrays, write_text
+from bayesconv.layers import Layer
+from bayesconv.prediction import Predictive
+from bayesconv.training import History
+
+
+def train(
+    config: RunConfig,
+    run_dir: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+    announce: Callable[[str], Any] = lambda text: None,
+) -> History:
+    """Trains what a configuration describes, into a folder.
+
+    Args:
+      config: The configuration.
+      run_dir: The folder; made if need be, but only once the model is built.
+      resume: Go on where an interrupted run of the same configuration stopped.
+      overwrite: Delete an earlier run in that folder first.
+      progress: Show a progress bar.
+      announce: Called with the model's summary before training starts.
+
+    Raises:
+      ConfigError: If the configuration names something unknown, or does not match the run to resume.
+      FileExistsError: If the folder is not empty and neither `resume` nor `overwrite` is set.
+      FileNotFoundError: If there is nothing to resume.
+    """
+    folder = Path(run_dir)
+    choices.check_names(config)
+    runs.check_folder(folder, config, resume=resume, overwrite=overwrite)
+    dataset = data.resolve(config.data.identifier)()
+    _check_fit(config, dataset)
+    model = runs.build_model(config, dataset.input_shape, dataset.num_classes)
+    if overwrite:
+        runs.clear(folder)
+    runs.write_record(folder, config, dataset)
+    announce(f"{model.summary()}\n")
+    try:
+        return _fit(model, dataset, config, folder, resume=resume, progress=progress)
+    except Exception:
+        if not runs.has_started(folder):
+            runs.clear(folder)  # what was refused at the start leaves nothing behind
+        raise
+
+
+def _fit(model: Layer, dataset: Dataset, config: RunConfig, folder: Path, *, resume: bool, progress: bool) -> History:
+    objective, training = config.objective, config.training
+    return bc.fit(
+        model,
+        dataset.train,
+        # Images that are trained on cannot tell the best epoch: the last one counts then.
+        validation=dataset.validation if dataset.validation_held_out else None,
+        likelihood=objective.likelihood.identifier,
+        temperature=objective.temperature,
+        kl_schedule=objective.kl_schedule.identifier,
+        num_samples=objective.num_samples,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        optimizer=training.optimizer.identifier,
+        learning_rate=training.learning_rate,
+        scale_learning_rate_factor=training.scale_learning_rate_factor,
+        learning_rate_schedule=training.learning_rate_schedule,
+        patience=training.patience,
+        seed=config.seed,
+        run_dir=folder,
+        resume=resume,
+        progress=progress,
+    )
+
+
+def predict_file(run_dir: str | Path, source: str | Path, target: str | Path | None = None) -> str:
+    """Predicts the images of a file.
+
+    Args:
+      run_dir: The run folder.
+      source: A `.npy` array, an `.npz` archive with `x` or `images`, or a picture; see `image_files.read_images`.
+      target: Where to write the result, `.csv` or `.npz`; None writes nothing.
+
+    Returns:
+      The prediction as CSV, one row an image: its number, its class and the class's name, the probability of every
+      class, and three uncertainties in nats.
+
+    Raises:
+      FileNotFoundError: If the run or the file is missing.
+      ValueError: If the images are not like those that the run was trained on, or `target` ends otherwise.
+    """
+    if target is not None and Path(target).suffix not in (".csv", ".npz"):
+        raise ValueError(f"Predictions are written as .csv or .npz. Received {str(target)!r}; choose such an --out.")
+    run = runs.load_run(run_dir)
+    images = image_files.read_images(source, run.record["input_shape"], run.record["value_range"])
+    columns = _columns(evaluation.predict(run, images))
+    text = _as_csv(columns, run.record["class_names"])
+    if target is not None and Path(target).suffix == ".npz":
+        save_arrays(target, columns)
+    elif target is not None:
+        write_text(target, text)
+    return text
+
+
+def _columns(predictive: Predictive) -> dict[str, Any]:
+    uncertainties = {name: getattr(predictive, name) for name in evaluation.UNCERTAINTIES}
+    return {"class": predictive.mean.argmax(axis=-1), "probs": predictive.mean, "std": predictive.std, **uncertainties}
+
+
+def _as_csv(columns: Mapping[str, Any], class_names: Sequence[str]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["image", "class", "class_name", *(f"p_{name}" for name in class_names), *evaluation.UNCERTAINTIES])
+    for i, label in enumerate(columns["class"]):
+        numbers = [*columns["probs"][i], *(columns[name][i] for name in evaluation.UNCERTAINTIES)]
+        writer.writerow([i, label, class_names[label], *(f"{number:.6g}" for number in numbers)])
+    return stream.getvalue()
+
+
+def evaluate(run_dir: str | Path, *, num_samples: int | None = None, seed: int | None = None) -> dict[str, Any]:
+    """Scores a trained run on its test images and its out-of-distribution sets, and writes `evaluation.json`.
+
+    Args:
+      run_dir: The run folder.
+      num_samples: Draws of the weights behind each prediction; the configuration's by default.
+      seed: Of these draws; the configuration's by default.
+
+    Returns:
+      The report, which `evaluation.table` prints.
+    """
+    run = runs.load_run(run_dir)
+    report = evaluation.report(run, run.dataset(), num_samples=num_samples, seed=seed)
+    write_text(run.folder / runs.EVALUATION, json.dumps(report, indent=2, allow_nan=False) + "\n")
+    return report
+
+
+def plot(run_dir: str | Path) -> list[Path]:
+    """Draws the figures of a trained run into its folder and returns their paths."""
+    run = runs.load_run(run_dir)
+    return figures.draw(run, run.dataset())
+
+
+def _check_fit(config: RunConfig, dataset: Dataset) -> None:
+    """Refuses what would run and mean something else than it says."""
+    if config.objective.likelihood.name in ("bernoulli", "normal"):
+        message = f"the labels of {dataset.name!r} are classes, which the categorical likelihood is for. "
+        received = f"Received {config.objective.likelihood.name!r}; use categorical."
+        raise config.settings.error([(("objective", "likelihood"), message + received)])
+    if config.training.patience is not None and not dataset.validation_held_out:
+        message = "early stopping needs validation images that are not trained on. "
+        received = f"Received {config.training.patience}, with data.refit; set one of them back."
+        raise config.settings.error([(("training", "patience"), message + received)])

@@ -1,0 +1,102 @@
+"""The figures of a trained run, drawn into its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayesconv import evaluation, metrics, plotting, runs
+from bayesconv.data import Dataset
+from bayesconv.layers import Layer
+from bayesconv.prediction import Predictive
+from bayesconv.runs import Run
+
+
+def draw(run: Run, dataset: Dataset) -> list[Path]:
+    """Draws what the run's data and weights allow.
+
+    Args:
+      run: A trained run.
+      dataset: Its data.
+
+    Returns:
+      The paths of the PNG files in the run's `figures` folder.
+    """
+    paths = []
+    for name, drawn in _figures(run, dataset):
+        paths.append(plotting.save(drawn, run.folder / runs.FIGURES / f"{name}.png"))
+        _close(drawn)
+    return paths
+
+
+def _figures(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any]]:
+    yield "learning_curves", plotting.learning_curves(runs.read_history(run.folder))
+    test = evaluation.predict(run, dataset.test.x)
+    strange = {name: evaluation.predict(run, x) for name, x in evaluation.out_of_distribution(run, dataset)}
+    yield "reliability", _reliability(test, dataset)
+    if dataset.input_shape[-1] in (1, 3) and len(test.mean) >= 8:
+        yield "certainty", _certainty(test, dataset)
+    score = "mutual_information" if run.is_bayesian else "predictive_entropy"
+    for name, predictive in strange.items():
+        yield f"{score}_{name}", _histograms(score, test, predictive, name)
+    if strange:
+        yield "out_of_distribution", plotting.ood_scores(_auroc_table(run, test, strange))
+    if run.is_bayesian:
+        yield "signal_to_noise", plotting.signal_to_noise(signal_to_noise(run.model))
+
+
+def signal_to_noise(model: Layer) -> dict[str, Any]:
+    """|mean| / standard deviation of every kernel element, by the name of its layer.
+
+    Args:
+      model: A model; layers of point weights are left out.
+    """
+    layers = [m for m in model.submodules if isinstance(m, Layer) and m.posterior is not None]
+    return {layer.name: _ratio(layer.posterior.kernel) for layer in layers}
+
+
+def _ratio(posterior: Any) -> Any:
+    return np.abs(posterior.mean().numpy() / posterior.stddev().numpy()).ravel()
+
+
+def _reliability(test: Predictive, dataset: Dataset) -> Any:
+    curve = metrics.reliability_curve(test.mean, dataset.test.y)
+    error = metrics.expected_calibration_error(test.mean, dataset.test.y)
+    return plotting.reliability_diagram(curve, ece=error, null=metrics.ece_null(test.mean))
+
+
+def _certainty(test: Predictive, dataset: Dataset) -> Any:
+    low, high = dataset.value_range
+    images = np.clip((dataset.test.x - low) / (high - low), 0, 1)  # colours are shown from 0 to 1
+    return plotting.most_and_least_certain(
+        images, test.mean, test.std, dataset.test.y, test.predictive_entropy, class_names=dataset.class_names
+    )
+
+
+def _histograms(score: str, test: Predictive, strange: Predictive, name: str) -> Any:
+    inside, outside = getattr(test, score), getattr(strange, score)
+    return plotting.uncertainty_histograms(
+        inside,
+        outside,
+        name=score.replace("_", " "),
+        in_name="test images",
+        out_name=name.replace("_", " "),
+        auroc=metrics.ood_auroc(inside, outside),
+    )
+
+
+def _auroc_table(run: Run, test: Predictive, strange: dict[str, Predictive]) -> dict[str, dict[str, float]]:
+    scores = evaluation.SCORES if run.is_bayesian else evaluation.SCORES[:1]
+    return {
+        name.replace("_", " "): {s: metrics.ood_auroc(getattr(test, s), getattr(predictive, s)) for s in scores}
+        for name, predictive in strange.items()
+    }
+
+
+def _close(drawn: Any) -> None:
+    import matplotlib.pyplot as plt
+
+    plt.close(np.ravel(drawn)[0].figure.get_figure(root=True))

@@ -1,0 +1,249 @@
+"""Images and labels read from files and checked: whatever is wrong with them is one ValueError."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+_IDX_DIMENSIONS = {"images-idx3-ubyte": 3, "labels-idx1-ubyte": 1}
+
+
+def read_npz(path: str | Path) -> dict[str, Array]:
+    """All arrays of an .npz file; nothing is ever unpickled.
+
+    Args:
+      path: The file.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+      ValueError: If it is not an .npz archive, is damaged or holds Python objects.
+    """
+    path = existing_file(path)
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} must be an .npz archive, as numpy.savez writes it. It is none, or it is cut short.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: np.asarray(archive[key]) for key in archive.files}
+    except (ValueError, KeyError, EOFError, OSError, struct.error, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path} must hold plain numeric arrays. Reading it failed ({error}); write it again with numpy.savez."
+        ) from error
+
+
+def read_idx(folder: str | Path, prefix: str, kind: str) -> Array:
+    """One file in the format of MNIST.
+
+    Args:
+      folder: Where the file is.
+      prefix: `"train"` or `"t10k"`.
+      kind: `"images-idx3-ubyte"` or `"labels-idx1-ubyte"`; the file may end in `.gz`.
+
+    Returns:
+      uint8 `[N, H, W]` or `[N]`.
+
+    Raises:
+      FileNotFoundError: If the file is missing.
+      ValueError: If its first bytes or its length are not what the format says.
+    """
+    path = _find_idx(Path(folder).expanduser(), f"{prefix}-{kind}")
+    content = _read_bytes(path)
+    dimensions = _IDX_DIMENSIONS[kind]
+    header = np.frombuffer(content[: 4 + 4 * dimensions], ">u4") if len(content) >= 4 + 4 * dimensions else [0]
+    magic = 0x800 + dimensions  # 8 stands for unsigned bytes
+    if header[0] != magic:
+        raise ValueError(f"{path} must be an IDX file that starts with the number {magic}. Received {header[0]}.")
+    shape = tuple(int(size) for size in header[1:])
+    received = len(content) - 4 - 4 * dimensions
+    if received != math.prod(shape):
+        raise ValueError(
+            f"{path} must hold {math.prod(shape)} bytes for its shape {list(shape)}. "
+            f"Received {received}; the file is damaged, get it again."
+        )
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+
+
+def _find_idx(folder: Path, name: str) -> Path:
+    spellings = (name, name.replace("-idx", ".idx"))  # some mirrors write train-images.idx3-ubyte
+    for candidate in (folder / f"{spelling}{ending}" for spelling in spellings for ending in ("", ".gz")):
+        if candidate.is_file():
+            return candidate
+    raise FileNotFoundError(f"No file {name} or {name}.gz in {folder.absolute()}. Check `path`, it must be the folder.")
+
+
+def _read_bytes(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} must be gzip data. It is damaged ({error}); get it again.") from error
+
+
+def read_images(path: str | Path, input_shape: Sequence[int], value_range: Sequence[float]) -> Array:
+    """Images to predict, on the scale of the images that a model was trained on.
+
+    Args:
+      path: A `.npy` array, an `.npz` archive with `x` or `images`, or a picture such as PNG or JPEG. Arrays are
+        `[N, H, W, C]`, `[N, H, W]`, or one image `[H, W, C]` or `[H, W]`. uint8 is divided by 255 and float left as
+        it is, so bring floats to the scale of the training images: scikit-learn's digits, 0 to 16, want a division
+        by 16. A picture is turned grey or colourful as the model needs it, and never resized.
+      input_shape: `[H, W, C]` of the training images.
+      value_range: Their smallest and largest value.
+
+    Returns:
+      float32 `[N, H, W, C]`.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+      ValueError: If it cannot be read, or shape, type or values are not those of the training images.
+    """
+    path, input_shape = existing_file(path), tuple(input_shape)
+    if path.suffix == ".npy":
+        array = _read_npy(path)
+    elif path.suffix == ".npz":
+        array = _images_of(read_npz(path), path)
+    else:
+        array = _read_picture(path, input_shape[-1])
+    array = _batched(array, input_shape)
+    if array.shape[1:] != input_shape:
+        raise ValueError(
+            f"{path} must hold images [N, {', '.join(map(str, input_shape))}], like those of training. "
+            f"Received shape {array.shape}; crop or resize them first."
+        )
+    images = as_images(array, str(path))
+    _check_scale(images, array.dtype, value_range, path)
+    return images
+
+
+def _read_npy(path: Path) -> Array:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except (ValueError, EOFError, OSError) as error:
+        raise ValueError(
+            f"{path} must be a plain numeric array, as numpy.save writes it. Reading failed: {error}"
+        ) from error
+
+
+def _images_of(arrays: dict[str, Array], path: Path) -> Array:
+    for key in ("x", "images"):
+        if key in arrays:
+            return arrays[key]
+    raise ValueError(f"{path} must hold an array `x` or `images`. It has {sorted(arrays)}.")
+
+
+def _read_picture(path: Path, channels: int) -> Array:
+    from matplotlib import image
+
+    try:
+        picture = image.imread(path)
+    except (OSError, ValueError, SyntaxError) as error:  # PNG readers raise SyntaxError for a broken file
+        raise ValueError(f"{path} must be .npy, .npz or a picture such as PNG. It cannot be read: {error}") from error
+    scaled = picture / 255 if picture.dtype == np.uint8 else picture
+    # A fourth channel is opacity. The weights of grey are those of ITU-R BT.601.
+    colours = scaled[..., :3] if scaled.ndim == 3 else np.stack(3 * [scaled], axis=-1)
+    shown = colours @ np.array([[0.299], [0.587], [0.114]]) if channels == 1 else colours
+    return np.round(255 * shown[np.newaxis]).astype(np.uint8)
+
+
+def _batched(array: Array, input_shape: tuple[int, ...]) -> Array:
+    if array.shape == input_shape:
+        return array[np.newaxis]
+    grey = input_shape[-1] == 1
+    if grey and array.shape == input_shape[:2]:
+        return array[np.newaxis, ..., np.newaxis]
+    return array[..., np.newaxis] if grey and array.ndim == 3 else array
+
+
+def _check_scale(images: Array, dtype: Any, value_range: Sequence[float], path: Path) -> None:
+    low, high = value_range
+    if dtype == np.uint8 and not 0 <= low <= high <= 1:
+        raise ValueError(
+            f"{path} must be float, on the scale of the training images, {low:g} to {high:g}. "
+            f"Received uint8, which would be brought to 0 to 1; scale and convert it."
+        )
+    margin = high - low
+    if images.min() < low - margin or images.max() > high + margin:
+        raise ValueError(
+            f"{path} must be on the scale of the training images, {low:g} to {high:g}. "
+            f"Received values from {images.min():g} to {images.max():g}; scale them."
+        )
+
+
+def existing_file(path: str | Path) -> Path:
+    """The path, if a file is there.
+
+    Raises:
+      FileNotFoundError: If there is none; the message has the absolute path.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"No file {path.absolute()}. Check the path; it starts from the current folder.")
+    return path
+
+
+def as_images(array: Array, what: str) -> Array:
+    """Images as models read them, float32 `[N, H, W, C]`.
+
+    Args:
+      array: `[N, H, W]` or `[N, H, W, C]`, uint8 (divided by 255) or float (left as they are).
+      what: What the array is, for error messages.
+
+    Raises:
+      ValueError: If the type, rank, size or a pixel is not as described.
+
+    Example:
+      >>> float(as_images(np.full([1, 2, 2], 255, np.uint8), "x").max())
+      1.0
+    """
+    if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(
+            f"{what} must be uint8 (0 to 255, divided by 255 here) or float. Received {array.dtype}; "
+            f"convert with .astype('uint8') or scale and convert with .astype('float32')."
+        )
+    if array.ndim not in (3, 4) or array.size == 0:
+        raise ValueError(f"{what} must be [N, H, W] or [N, H, W, C] and not empty. Received shape {array.shape}.")
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which is reported next
+        images = array.astype(np.float32)
+    if not np.isfinite(images).all():
+        raise ValueError(
+            f"{what} must be finite float32 numbers. Received NaN or infinite pixels in "
+            f"{int((~np.isfinite(images)).any(axis=tuple(range(1, images.ndim))).sum())} images; remove or fill them."
+        )
+    if array.dtype == np.uint8:
+        images /= 255
+    return images if images.ndim == 4 else images[..., np.newaxis]
+
+
+def as_labels(array: Array, what: str, *, length: int) -> Array:
+    """Labels as models read them, int64 `[N]`.
+
+    Args:
+      array: Integers `[N]`, or `[N, 1]` as some of Keras' sets have them.
+      what: What the array is, for error messages.
+      length: Number of images they belong to.
+
+    Raises:
+      ValueError: If the type, rank or length differs or a label is negative.
+    """
+    labels = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
+        raise ValueError(
+            f"{what} must be integers of shape [N]. Received {array.dtype} of shape {array.shape}; "
+            f"convert class numbers with .astype('int64') and one-hot rows with .argmax(-1)."
+        )
+    if len(labels) != length:
+        raise ValueError(f"{what} must have one label an image. Received {len(labels)} labels for {length} images.")
+    if labels.min() < 0:
+        raise ValueError(f"{what} must count classes from 0. Received the label {labels.min()}; renumber the classes.")
+    return labels.astype(np.int64)

@@ -1,0 +1,199 @@
+"""Run folders: what a configuration and a seed made.
+
+A folder holds `config.yaml` (every setting), `run.json` (what the model was built for), `history.jsonl`,
+`checkpoints/`, and, once they were asked for, `evaluation.json` and `figures/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import bayesconv as bc
+from bayesconv import checkpoints, choices, config, data, kernel_bias, models
+from bayesconv.checkpoints import RunFolder
+from bayesconv.config import ConfigError, RunConfig
+from bayesconv.data import Dataset
+from bayesconv.files import write_text
+from bayesconv.layers import Layer
+
+CONFIG, RECORD, HISTORY, CHECKPOINTS, EVALUATION, FIGURES = (
+    "config.yaml",
+    "run.json",
+    "history.jsonl",
+    "checkpoints",
+    "evaluation.json",
+    "figures",
+)
+_RECORD_KEYS = {"config_folder", "input_shape", "num_classes", "class_names", "value_range"}
+
+
+class Run(NamedTuple):
+    """A trained model and what it was made from.
+
+    Attributes:
+      folder: The run folder.
+      config: Its configuration.
+      record: What the model was built for: `input_shape`, `num_classes`, `class_names`, `value_range`.
+      model: The model, with the weights of the best epoch.
+    """
+
+    folder: Path
+    config: RunConfig
+    record: Mapping[str, Any]
+    model: Layer
+
+    @property
+    def is_bayesian(self) -> bool:
+        """Whether any layer has a posterior."""
+        return any(isinstance(m, Layer) and m.posterior is not None for m in (self.model, *self.model.submodules))
+
+    def dataset(self) -> Dataset:
+        """The data, read again.
+
+        Raises:
+          ValueError: If they are not what the model was built for any more.
+        """
+        dataset = data.resolve(self.config.data.identifier)()
+        if list(dataset.input_shape) != self.record["input_shape"] or dataset.num_classes != self.record["num_classes"]:
+            raise ValueError(
+                f"The data must be those that {self.folder} was trained on: images {self.record['input_shape']} of "
+                f"{self.record['num_classes']} classes. Received {list(dataset.input_shape)} of {dataset.num_classes}."
+            )
+        return dataset
+
+
+def load_run(run_dir: str | Path) -> Run:
+    """A trained run.
+
+    Args:
+      run_dir: Its folder.
+
+    Raises:
+      FileNotFoundError: If the folder holds no trained run.
+      ValueError: If a file in it is damaged.
+    """
+    folder = Path(run_dir)
+    run_config, record = read_record(folder)
+    choices.check_names(run_config, folders=[Path(record["config_folder"])])
+    model = build_model(run_config, record["input_shape"], record["num_classes"])
+    weights = RunFolder(folder).best
+    if not weights.is_file():
+        raise FileNotFoundError(f"{weights} is missing, {folder} holds no trained weights. Train it, with --resume.")
+    return Run(folder, run_config, record, model.load(weights))
+
+
+def read_history(run_dir: str | Path) -> list[dict[str, Any]]:
+    """One row an epoch.
+
+    Raises:
+      FileNotFoundError: If there is no history.
+      ValueError: If a line of it is no JSON.
+    """
+    path = RunFolder(run_dir).history
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing. Train the run first.")
+    try:
+        return checkpoints.read_history(path)
+    except ValueError as error:
+        raise ValueError(f"{path} must hold one JSON object a line. It is damaged: {error}. Train it again.") from error
+
+
+def build_model(config: RunConfig, input_shape: Sequence[int], num_classes: int) -> Layer:
+    """The configured network with initial weights, the same for the same seed."""
+    parts = config.model
+    factory = kernel_bias.factory(
+        estimator=parts.estimator.identifier,
+        posterior=parts.posterior.identifier,
+        prior=parts.prior.identifier,
+        divergence=parts.divergence.identifier,
+    )
+    bc.set_seed(config.seed)
+    return models.resolve(parts.name.identifier)(tuple(input_shape), num_classes, make_kernel_bias_fn=factory)
+
+
+def check_folder(folder: Path, config: RunConfig, *, resume: bool, overwrite: bool) -> None:
+    """Raises an error unless a run of that configuration may be written to the folder."""
+    if resume and overwrite:
+        raise ValueError("A run is resumed or overwritten. Received both; leave one out.")
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} must be a folder. It is a file; choose another --out.")
+    if resume:
+        _check_same(config, read_record(folder)[0], folder)
+    elif has_started(folder):
+        if not overwrite:
+            raise FileExistsError(
+                f"{folder} already holds a run. Go on with it by --resume, replace it by --overwrite, or choose "
+                f"another folder by --out."
+            )
+    elif folder.exists() and {path.name for path in folder.iterdir()} - {CONFIG, RECORD}:
+        raise FileExistsError(f"{folder} must be new or empty. It holds other files; choose another --out.")
+
+
+def _check_same(config: RunConfig, stored: RunConfig, folder: Path) -> None:
+    differences = [*_differences(config.model_dump(), stored.model_dump())]
+    if differences:
+        raise ConfigError(
+            f"A run is resumed with the configuration it was started with, for schedules reach over all epochs. "
+            f"{folder / CONFIG} differs: {'; '.join(differences)}. Set these back, or start anew in another --out."
+        )
+
+
+def _differences(now: Mapping[str, Any], stored: Mapping[str, Any], path: str = "") -> list[str]:
+    found = []
+    for key in sorted({*now, *stored}):
+        a, b = now.get(key), stored.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += _differences(a, b, f"{path}{key}.")
+        elif a != b:
+            found.append(f"{path}{key} was {b!r} and is now {a!r}")
+    return found
+
+
+def has_started(folder: Path) -> bool:
+    """Whether an epoch of a run in that folder was finished."""
+    return (folder / HISTORY).exists() or (folder / CHECKPOINTS).exists()
+
+
+def clear(folder: Path) -> None:
+    """Deletes what a run writes, and nothing else that a user may keep there."""
+    for name in (CONFIG, RECORD, HISTORY, EVALUATION):
+        (folder / name).unlink(missing_ok=True)
+    for name in (CHECKPOINTS, FIGURES):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    with contextlib.suppress(OSError):  # not there, or the user keeps other files in it
+        folder.rmdir()
+
+
+def write_record(folder: Path, run_config: RunConfig, dataset: Dataset) -> None:
+    """Writes what `load_run` needs besides the weights."""
+    record = {
+        "bayesconv": bc.__version__,
+        "config_folder": str(run_config.settings.folder or Path.cwd()),
+        "input_shape": list(dataset.input_shape),
+        "num_classes": dataset.num_classes,
+        "class_names": list(dataset.class_names),
+        "value_range": list(dataset.value_range),
+    }
+    write_text(folder / RECORD, json.dumps(record, indent=2) + "\n")
+    write_text(folder / CONFIG, config.dump(run_config))
+
+
+def read_record(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
+    """The configuration of a run folder, and what its model was built for."""
+    if not (folder / CONFIG).is_file() or not (folder / RECORD).is_file():
+        raise FileNotFoundError(
+            f"{folder.absolute()} is no run folder, it has no {CONFIG} and {RECORD}. Check the path."
+        )
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        missing = _RECORD_KEYS - set(record)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{folder / RECORD} must be JSON. It is damaged: {error}. Train the run again.") from error
+    if missing:
+        raise ValueError(f"{folder / RECORD} must have the keys {sorted(_RECORD_KEYS)}. {sorted(missing)} are missing.")
+    return config.load_config(folder / CONFIG), record

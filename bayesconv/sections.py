@@ -1,0 +1,182 @@
+"""The sections of a configuration: their keys, types and defaults."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, PrivateAttr
+
+from bayesconv.registry import unknown_name_message
+from bayesconv.settings import Problem, Settings
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Part(BaseModel):
+    """A registered piece: its name, or a mapping of `name` and the piece's options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    name: str
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, Mapping | Part):
+            return value
+        raise ValueError(f"must be a name or a mapping {{name: ..., option: value}}. Received {value!r}.")
+
+    @pydantic.model_serializer
+    def _to_name(self) -> Any:
+        return self.identifier if self.options else self.name
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All keys but the name."""
+        return dict(self.model_extra or {})
+
+    @property
+    def identifier(self) -> dict[str, Any]:
+        """The mapping that a registry's `resolve` takes."""
+        return {"name": self.name, **self.options}
+
+
+class Section(BaseModel):
+    """What all sections share: unknown keys and values of another type are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Model(Section):
+    """The network and what its weights are."""
+
+    name: Part
+    """Which network, see `bayesconv list models`."""
+    estimator: Part = Part(name="flipout")
+    """How one stochastic pass uses the posterior."""
+    posterior: Part = Part(name="mean_field_normal")
+    """Distribution of the weights, or `deterministic` for point weights, which need no other part."""
+    prior: Part = Part(name="normal")
+    """What the posterior is pulled towards."""
+    divergence: Part = Part(name="best_effort")
+    """How far the posterior is from the prior."""
+
+
+class Objective(Section):
+    """What is minimized: negative log-likelihood + kl_weight * temperature * KL / num_data."""
+
+    likelihood: Part = Part(name="categorical")
+    """Distribution of the labels given the network's outputs."""
+    temperature: NonNegative = 1.0
+    """Factor of the KL; 1 is the evidence lower bound, less fits the data more closely."""
+    kl_schedule: Part = Part(name="linear")
+    """How the KL's weight grows during training."""
+    num_samples: PositiveInt = 1
+    """Draws of the weights a training step."""
+
+
+class Training(Section):
+    """How it is minimized."""
+
+    epochs: PositiveInt = 100
+    """Passes over the training images."""
+    batch_size: PositiveInt = 64
+    """Images a step."""
+    optimizer: Part = Part(name="adam")
+    """adam, adamw or sgd, with Keras' options such as weight_decay."""
+    learning_rate: Positive = 1e-3
+    """Largest learning rate."""
+    scale_learning_rate_factor: Positive = 1.0
+    """Multiplies the learning rate of the posterior's scales."""
+    learning_rate_schedule: Literal["cosine", "constant"] = "cosine"
+    """Decay to zero along a cosine, or none."""
+    patience: PositiveInt | None = None
+    """Stop after that many epochs without a better validation likelihood; null never stops early."""
+
+    @pydantic.field_validator("optimizer")
+    @classmethod
+    def _known(cls, optimizer: Part) -> Part:
+        if optimizer.name not in OPTIMIZERS:
+            raise ValueError(unknown_name_message("optimizer", optimizer.name, OPTIMIZERS))
+        return optimizer
+
+
+class Evaluation(Section):
+    """What is reported."""
+
+    num_samples: PositiveInt = 64
+    """Draws of the weights behind each prediction."""
+    ood: tuple[Part, ...] = Field(default=(), strict=False)
+    """Out-of-distribution sets to tell apart from the test images."""
+
+    @pydantic.field_validator("ood")
+    @classmethod
+    def _distinct(cls, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        for i, part in enumerate(parts):
+            if part in parts[:i]:
+                raise ValueError(f"must name each set once. Received {part.identifier} twice; remove one.")
+        return parts
+
+
+class RunConfig(Section):
+    """Everything that determines a run.
+
+    Example:
+      >>> from bayesconv.sections import RunConfig
+      >>> run = RunConfig(data="digits", model={"name": "digits_cnn", "prior": {"name": "normal", "scale": 0.1}})
+      >>> run.model.prior.options, run.training.epochs
+      ({'scale': 0.1}, 100)
+    """
+
+    seed: NonNegativeInt = Field(default=0, le=2**31 - 1)
+    """Determines initial weights, batches and draws; the split of the data has a seed of its own in `data`."""
+    plugins: tuple[str, ...] = Field(default=(), strict=False)
+    """Modules to import first, which register further pieces; they may lie next to the configuration file."""
+    data: Part
+    """The images, see `bayesconv list datasets`."""
+    model: Model
+    objective: Objective = Objective()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    _settings: Settings = PrivateAttr(default_factory=Settings)
+
+    @property
+    def settings(self) -> Settings:
+        """What the configuration was read from, for error messages."""
+        return self._settings
+
+    def read_from(self, settings: Settings) -> RunConfig:
+        """The same configuration, whose errors point into `settings`."""
+        config = self.model_copy()
+        config._settings = settings
+        return config
+
+
+def problem(error: Any) -> Problem:
+    """An entry of `pydantic.ValidationError.errors()` in the words of this library, and the key path it is about."""
+    path, received = tuple(error["loc"]), error["input"]
+    if error["type"] == "extra_forbidden":
+        return path, unknown_key(path[-1], functools.reduce(_field_type, path[:-1], RunConfig).model_fields)
+    if error["type"] == "missing":
+        return path[:-1], f"needs the key {path[-1]!r}. Received {sorted(received)}."
+    if error["type"] == "value_error":  # one of this library's own validators
+        return path, str(error["ctx"]["error"])
+    return path, f"{error['msg'].replace('Input should', 'must')}. Received {received!r}."
+
+
+def _field_type(section: Any, key: str | int) -> Any:
+    return section.model_fields[key].annotation
+
+
+def unknown_key(key: object, choices: Iterable[str]) -> str:
+    """The text of every unknown-key error."""
+    close = difflib.get_close_matches(str(key), choices, n=1)
+    return f"unknown key; choose one of {sorted(choices)}." + (f" Did you mean {close[0]!r}?" if close else "")

@@ -1,0 +1,158 @@
+"""Settings as a user wrote them: YAML 1.2 and `--set` edits, with the place of each, so that errors can point at it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+KeyPath = tuple[str | int, ...]
+Problem = tuple[KeyPath, str]
+
+
+class ConfigError(ValueError):
+    """Something is wrong with a configuration; the message says where, what was received and the way out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Nested mappings as written, before they are checked. Any two compare equal: where a value comes from is no value.
+
+    Attributes:
+      values: The mappings.
+      label: What errors call the whole, usually the file's path.
+      folder: The file's folder, if there is a file.
+      places: For each key path the place it was written, `file:line:column` or `--set key.path`.
+    """
+
+    values: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+    label: str = dataclasses.field(default="configuration", compare=False)
+    folder: Path | None = dataclasses.field(default=None, compare=False)
+    places: Mapping[KeyPath, str] = dataclasses.field(default_factory=dict, compare=False)
+
+    def error(self, problems: Iterable[Problem]) -> ConfigError:
+        """The error to raise, with one line a problem: place, key path, message.
+
+        Example:
+          >>> Settings(places={("model", "prior"): "a.yaml:3:5"}).error([(("model", "prior"), "no such prior")])
+          ConfigError('a.yaml:3:5: model.prior: no such prior')
+        """
+        return ConfigError("\n".join(self._line(path, message) for path, message in problems))
+
+    def _line(self, path: KeyPath, message: str) -> str:
+        known = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in self.places), ())
+        # A part written as a bare name has no key `name`; the error then belongs to the part.
+        shown = path[:-1] if path[-1:] == ("name",) and len(known) < len(path) else path
+        place = self.places.get(known, self.label)
+        key = "" if place == f"--set {dotted(shown)}" else dotted(shown)
+        return ": ".join(filter(None, [place, key, message]))
+
+    def edited(self, edit: str, default_names: Mapping[KeyPath, str]) -> Settings:
+        """These settings with one `key.path=value` applied.
+
+        Args:
+          edit: The edit; its value is YAML.
+          default_names: The paths of parts, which may be a name or a mapping `{name, **options}`, and the name each
+            has if nothing was written. Setting an option of a bare name makes it a mapping; setting its `name` drops
+            the options of the old one.
+
+        Raises:
+          ConfigError: If the edit cannot be read or its path leads through something that is no mapping.
+        """
+        written, equals, text = edit.partition("=")
+        path: KeyPath = tuple(written.strip().split("."))
+        if not equals or not all(path):
+            raise ConfigError(f"--set takes key.path=value, e.g. --set model.prior=laplace. Received {edit!r}.")
+        place = f"--set {dotted(path)}"
+        values = _with(self.values, path, _load(text, place), place, default_names)
+        replaced = path[:-1] if path[-1] == "name" and path[:-1] in default_names else path
+        kept = {key: old for key, old in self.places.items() if key[: len(replaced)] != replaced or key == replaced}
+        made = {path[:n]: place for n in range(1, len(path)) if path[:n] not in kept}
+        return dataclasses.replace(self, values=values, places={**kept, **made, path: place})
+
+
+def dotted(path: KeyPath) -> str:
+    """A key path as it is written, `model.prior.scale`."""
+    return ".".join(str(key) for key in path)
+
+
+def read(path: Path) -> Settings:
+    """Settings from a YAML file.
+
+    Args:
+      path: The file, UTF-8.
+
+    Raises:
+      ConfigError: If the file is missing, is no YAML, has a key twice or holds no mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"Cannot read the configuration {path.absolute()}: {_reason(error)}. Check the path."
+        ) from error
+    values = _load(text, str(path))
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a configuration must be a mapping of sections. Received {values!r}.")
+    places = {key: f"{path}:{line}:{column}" for key, line, column in _marks(_yaml().compose(text))}
+    return Settings(values, str(path), path.parent.absolute(), places)
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else f"it is not UTF-8 text ({error})"
+
+
+def _yaml() -> YAML:
+    return YAML(typ="safe", pure=True)  # only the pure loader is YAML 1.2: 1e-3 is a number and `no` a word
+
+
+def _load(text: str, place: str) -> Any:
+    try:
+        return _yaml().load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f":{mark.line + 1}:{mark.column + 1}" if mark and not place.startswith("--set") else ""
+        received = text.splitlines()[mark.line : mark.line + 1] if mark else [text]
+        raise ConfigError(
+            f"{place}{where}: not valid YAML: {error.problem}. Received {''.join(received)!r}."
+        ) from error
+    except YAMLError as error:
+        raise ConfigError(f"{place}: not valid YAML: {error}") from error
+
+
+def _marks(node: Node | None, path: KeyPath = (), seen: frozenset[int] = frozenset()) -> Iterator[tuple[Any, int, int]]:
+    """Key path, line and column of everything below a node, counted from 1."""
+    if id(node) in seen:  # an anchor that contains itself
+        return
+    if isinstance(node, MappingNode):
+        children = [(key.value, key, value) for key, value in node.value]
+    else:
+        children = [(i, item, item) for i, item in enumerate(node.value)] if isinstance(node, SequenceNode) else []
+    for key, marked, child in children:
+        yield (*path, key), marked.start_mark.line + 1, marked.start_mark.column + 1
+        yield from _marks(child, (*path, key), seen | {id(node)})
+
+
+def _with(
+    values: Mapping[str, Any],
+    path: KeyPath,
+    value: Any,
+    place: str,
+    default_names: Mapping[KeyPath, str],
+    done: int = 0,
+) -> dict[str, Any]:
+    """A copy of the mapping at `path[:done]` with `path` set; a copy, for YAML anchors share mappings."""
+    key, here = str(path[done]), path[: done + 1]
+    if done + 1 == len(path):
+        return {key: value} if key == "name" and path[:done] in default_names else {**values, key: value}
+    child = values.get(key)
+    if here in default_names and (child is None or isinstance(child, str)):
+        child = {"name": child or default_names[here]}
+    if not isinstance(child, dict | None):
+        raise ConfigError(f"{place}: {dotted(here)} is {child!r}, no mapping; set it whole: --set {dotted(here)}=...")
+    return {**values, key: _with(child or {}, path, value, place, default_names, done + 1)}

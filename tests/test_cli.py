@@ -1,0 +1,260 @@
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bayesconv
+from bayesconv import cli, config, data, experiment, files
+
+CONFIG = """\
+data: digits
+model: {name: {name: digits_cnn, filters: [2]}, estimator: reparameterization}
+training: {epochs: 1, batch_size: 512}
+evaluation: {num_samples: 2, ood: [inverted]}
+"""
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(CONFIG)
+    return "tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "tiny.yaml").write_text(CONFIG)
+    assert cli.main(["train", str(folder / "tiny.yaml"), "--out", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+def python(*arguments, **options):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, **options)
+
+
+class TestWithoutTensorFlow:
+    def test_help_answers_at_once(self):
+        started = time.perf_counter()
+        answer = python("-m", "bayesconv", "--help")
+        assert time.perf_counter() - started < 0.5
+        assert answer.returncode == 0
+        assert all(command in answer.stdout for command in ("train", "evaluate", "predict", "plot", "list", "schema"))
+
+    def test_help_imports_nothing_heavy(self):
+        code = (
+            "import sys, bayesconv.cli as cli\n"
+            "try: cli.main(['train', '--help'])\n"
+            "except SystemExit: pass\n"
+            "assert not {'tensorflow', 'numpy', 'pydantic', 'ruamel.yaml', 'matplotlib'} & set(sys.modules)"
+        )
+        assert python("-c", code).returncode == 0
+
+    def test_a_mistake_in_the_file_shows_before_tensorflow_is_imported(self, written):
+        code = (
+            "import sys, bayesconv.cli as cli\n"
+            "code = cli.main(['train', 'tiny.yaml', '--set', 'model.priro=laplace'])\n"
+            "assert 'tensorflow' not in sys.modules\n"
+            "sys.exit(code)"
+        )
+        answer = python("-c", code)
+        assert answer.returncode == 2
+        assert answer.stdout == ""
+        assert answer.stderr == (
+            "bayesconv: error: --set model.priro: unknown key; choose one of "
+            "['divergence', 'estimator', 'name', 'posterior', 'prior']. Did you mean 'prior'?\n"
+        )
+
+    def test_no_command_prints_the_help(self, capsys):
+        assert cli.main([]) == 0
+        assert "usage: bayesconv" in capsys.readouterr().out
+
+    def test_the_version_is_that_of_the_package(self, capsys):
+        with pytest.raises(SystemExit, match="0"):
+            cli.main(["--version"])
+        assert capsys.readouterr().out == f"bayesconv {bayesconv.__version__}\n"
+
+    @pytest.mark.parametrize(
+        "arguments", [["trian"], ["train"], ["list", "colours"], ["evaluate", "x", "--num-samples", "many"]]
+    )
+    def test_a_bad_command_line_ends_with_2(self, arguments, capsys):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main(arguments)
+        assert "error: " in capsys.readouterr().err
+
+    def test_the_kinds_are_those_of_the_configuration(self):
+        assert cli.KINDS == config.KINDS
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            (["train", "none.yaml"], "none.yaml: No such file or directory. Check the path."),
+            (["train", "tiny.yaml", "--set", "training.epochs=many"], "must be a valid integer. Received 'many'."),
+            (["train", "tiny.yaml", "--set", "model.prior=nrmal"], "Unknown prior 'nrmal'.*Did you mean 'normal'?"),
+            (["train", "tiny.yaml", "--set", "model.prior.sclae=1"], "unknown option 'sclae'.*Did you mean 'scale'?"),
+            (["train", "tiny.yaml", "--set", "model.prior.scale=-1"], "must be positive. Received -1"),
+            (["train", "tiny.yaml", "--set", "data={name: npz, path: no.npz}"], "No file .*/no.npz"),
+            (["train", "tiny.yaml", "--set", "data={name: npz, path: tiny.yaml}"], "must be an .npz archive"),
+            (["train", "tiny.yaml", "--resume"], "runs/tiny is no run folder"),
+            (["evaluate", "runs/none"], "is no run folder"),
+            (["plot", "runs/none"], "is no run folder"),
+            (["predict", "runs/none", "x.npy"], "is no run folder"),
+            (["predict", "runs/none", "x.npy", "--out", "x.txt"], r"written as \.csv or \.npz"),
+            (["train", "tiny.yaml", "--out", "/dev/null/run"], "/dev/null/run.*: Not a directory. Check the path"),
+            (["list", "priors", "--plugin", "no_such_module"], "--plugin: plugins.0: cannot import 'no_such_module'"),
+        ],
+    )
+    def test_bad_input_is_one_message_and_exit_code_2(self, written, capfd, arguments, expected):
+        assert cli.main(arguments) == 2
+        captured = capfd.readouterr()
+        assert re.fullmatch(f"bayesconv: error: .*{expected}.*\n", captured.err, re.DOTALL)
+        assert "Traceback" not in captured.err
+        assert os.listdir() == ["tiny.yaml"]
+
+    def test_a_failing_process_has_no_traceback_and_leaves_nothing(self, written):
+        answer = python("-m", "bayesconv", "train", written, "--set", "model.prior.scale=-1")
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr.startswith("bayesconv: error: ")
+        assert len(answer.stderr.splitlines()) == 1
+        assert os.listdir() == ["tiny.yaml"]
+
+    def test_a_full_disk_is_an_error_and_leaves_no_half_file(self, run_dir, capfd, monkeypatch):
+        before = sorted(path for path in run_dir.rglob("*"))
+
+        def full(descriptor):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(files.os, "fsync", full)
+        assert cli.main(["evaluate", str(run_dir)]) == 2
+        assert capfd.readouterr().err == (
+            "bayesconv: error: No space left on device. Check the path, its permissions and the space on its disk.\n"
+        )
+        assert sorted(path for path in run_dir.rglob("*")) == before
+
+    def test_an_interrupted_training_says_how_to_go_on(self, written, capfd, monkeypatch):
+        def interrupt(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(experiment, "train", interrupt)
+        assert cli.main(["train", written]) == 130
+        assert (
+            "interrupted. Go on with the same command and --resume; the run is in runs/tiny." in capfd.readouterr().err
+        )
+
+    @pytest.mark.parametrize("arguments", [["--debug", "plot", "x"], ["plot", "x", "--debug"]])
+    def test_a_bug_shows_its_traceback_on_demand(self, capfd, monkeypatch, arguments):
+        def fail(folder):
+            raise KeyError("bug")
+
+        monkeypatch.setattr(experiment, "plot", fail)
+        assert cli.main(["plot", "x"]) == 1
+        assert capfd.readouterr().err == (
+            "bayesconv: error: KeyError: 'bug' This is probably a bug; run again with --debug to see where.\n"
+        )
+        assert cli.main(arguments) == 1
+        assert "Traceback (most recent call last)" in capfd.readouterr().err
+
+    def test_a_loss_that_is_not_finite_is_bad_input(self, written, capfd):
+        edits = [
+            "--set",
+            "training.learning_rate=1e30",
+            "--set",
+            "training.optimizer=sgd",
+            "--set",
+            "training.epochs=3",
+        ]
+        assert cli.main(["train", written, *edits]) == 2
+        assert "not finite" in capfd.readouterr().err
+
+
+class TestRun:
+    def test_train_evaluate_plot_and_predict(self, written, capsys):
+        assert cli.main(["train", written, "--set", "model.prior=laplace", "--set", "seed=4"]) == 0
+        out = capsys.readouterr().out
+        assert "Laplace" in out
+        assert "Training into runs/tiny" in out
+        assert "Next: bayesconv evaluate runs/tiny" in out
+        assert config.load_config("runs/tiny/config.yaml").seed == 4
+        assert cli.main(["evaluate", "runs/tiny", "--num-samples", "3", "--seed", "1"]) == 0
+        out = capsys.readouterr().out
+        assert "digits: 360 test images, 3 draws, KL temperature 1, seed 1" in out
+        assert json.loads(Path("runs/tiny/evaluation.json").read_text())["num_samples"] == 3
+
+    def test_training_twice_into_one_folder_is_refused(self, run_dir, written, capsys):
+        assert cli.main(["train", written, "--out", str(run_dir)]) == 2
+        assert "--resume" in capsys.readouterr().err
+
+    def test_resuming_a_finished_run_changes_nothing(self, run_dir, written, capsys):
+        before = (run_dir / "checkpoints" / "best.npz").read_bytes()
+        assert cli.main(["train", written, "--out", str(run_dir), "--resume"]) == 0
+        assert (run_dir / "checkpoints" / "best.npz").read_bytes() == before
+
+    def test_plot_prints_the_paths_of_the_figures(self, run_dir, capsys):
+        assert cli.main(["plot", str(run_dir)]) == 0
+        paths = capsys.readouterr().out.splitlines()
+        assert paths[0].endswith("run/figures/learning_curves.png")
+        assert all(Path(path).is_file() for path in paths)
+
+    def test_predict_prints_csv_or_writes_a_file(self, run_dir, tmp_path, capsys):
+        np.save(tmp_path / "x.npy", data.digits().test.x[:2])
+        assert cli.main(["predict", str(run_dir), str(tmp_path / "x.npy")]) == 0
+        printed = capsys.readouterr().out
+        assert len(printed.splitlines()) == 3
+        assert cli.main(["predict", str(run_dir), str(tmp_path / "x.npy"), "--out", str(tmp_path / "y.csv")]) == 0
+        assert (tmp_path / "y.csv").read_text() == printed
+
+    def test_predicting_images_of_another_shape_names_both(self, run_dir, tmp_path, capsys):
+        np.save(tmp_path / "x.npy", np.zeros([2, 28, 28]))
+        assert cli.main(["predict", str(run_dir), str(tmp_path / "x.npy"), "--out", str(tmp_path / "y.csv")]) == 2
+        assert (
+            "must hold images [N, 8, 8, 1], like those of training. Received shape (2, 28, 28, 1)"
+            in capsys.readouterr().err
+        )
+        assert not (tmp_path / "y.csv").exists()
+
+    def test_overwrite_and_resume_exclude_each_other(self, written, capsys):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main(["train", written, "--resume", "--overwrite"])
+        assert "not allowed with" in capsys.readouterr().err
+
+
+class TestLists:
+    @pytest.mark.parametrize("kind", cli.KINDS)
+    def test_every_kind_lists_names_and_first_lines(self, kind, capsys):
+        assert cli.main(["list", kind]) == 0
+        out = capsys.readouterr().out
+        registry = config.registry(kind)
+        assert all(f"{name}\n    {registry.describe(name)}\n" in out for name in registry.names())
+
+    def test_options_come_with_their_defaults(self, capsys):
+        assert cli.main(["list", "datasets"]) == 0
+        out = capsys.readouterr().out
+        assert "      test_size: 360\n" in out
+        assert "      path: required\n" in out
+
+    def test_a_plugin_is_listed(self, tmp_path, monkeypatch, capsys):
+        (tmp_path / "own_set.py").write_text(
+            "from bayesconv import data\n"
+            "@data.ood.register('own_noise', force=True)\n"
+            "def own_noise(dataset, *, level=0.5):\n    'Noise of my own.'\n"
+        )
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(data.ood, "_pieces", dict(data.ood._pieces))
+        assert cli.main(["list", "ood", "--plugin", "own_set"]) == 0
+        assert "own_noise\n    Noise of my own.\n      level: 0.5\n" in capsys.readouterr().out
+
+    def test_the_schema_is_printed_or_written(self, tmp_path, capsys):
+        assert cli.main(["schema"]) == 0
+        printed = capsys.readouterr().out
+        assert json.loads(printed) == config.schema()
+        assert cli.main(["schema", "--out", str(tmp_path / "schema.json")]) == 0
+        assert (tmp_path / "schema.json").read_text() == printed

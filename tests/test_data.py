@@ -1,0 +1,252 @@
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+from bayesconv import data, image_files
+from bayesconv.registry import name_of
+
+SIZES = {"train": 40, "test": 10}
+
+
+def arrays(**changes):
+    generator = np.random.default_rng(0)
+    made = {}
+    for part, size in SIZES.items():
+        made[f"x_{part}"] = generator.integers(0, 256, [size, 6, 5, 3], np.uint8)
+        made[f"y_{part}"] = np.arange(size) % 4
+    return {key: value for key, value in (made | changes).items() if value is not None}
+
+
+def saved(path, **changes):
+    np.savez(path / "images.npz", **arrays(**changes))
+    return str(path / "images.npz")
+
+
+def keys(split):
+    return {image.tobytes() for image in split.x}
+
+
+class TestDigits:
+    def test_the_parts_have_exact_sizes_and_share_no_image(self):
+        digits = data.digits()
+        assert [len(part.x) for part in digits[1:4]] == [1150, 287, 360]
+        assert sum(len(keys(part)) for part in digits[1:4]) == len(set().union(*map(keys, digits[1:4])))
+
+    def test_every_part_has_the_classes_in_proportion(self):
+        digits = data.digits()
+        labels = [part.y for part in digits[1:4]]
+        overall = np.bincount(np.concatenate(labels)) / 1797
+        for y in labels:
+            np.testing.assert_allclose(np.bincount(y) / len(y), overall, atol=0.5 / len(y) + 1e-3)
+
+    def test_the_seed_decides_the_split(self):
+        np.testing.assert_array_equal(data.digits(seed=3).test.x, data.digits(seed=3).test.x)
+        assert keys(data.digits(seed=3).test) != keys(data.digits(seed=4).test)
+
+    def test_refit_trains_on_validation_too_and_leaves_the_test_images_alone(self):
+        plain, refit = data.digits(), data.digits(refit=True)
+        np.testing.assert_array_equal(plain.test.x, refit.test.x)
+        assert keys(refit.train) == keys(plain.train) | keys(plain.validation)
+        assert (plain.validation_held_out, refit.validation_held_out) == (True, False)
+
+    def test_pixels_are_float32_between_0_and_1(self):
+        digits = data.digits()
+        assert (digits.train.x.dtype, digits.train.y.dtype) == (np.float32, np.int64)
+        assert (digits.input_shape, digits.value_range) == ((8, 8, 1), (0.0, 1.0))
+        assert (digits.num_classes, len(digits.class_names)) == (10, 10)
+
+    @pytest.mark.parametrize("options", [{"test_size": 1795}, {"test_size": 3}, {"validation_size": 0}])
+    def test_a_part_too_small_for_every_class_is_refused(self, options):
+        with pytest.raises(ValueError, match=r"stratified split needs.*change the size"):
+            data.digits(**options)
+
+
+class TestNpz:
+    def test_uint8_is_divided_by_255_and_validation_is_split_off(self, tmp_path):
+        found = data.npz(path=saved(tmp_path))
+        assert [part.x.shape for part in found[1:4]] == [(36, 6, 5, 3), (4, 6, 5, 3), (10, 6, 5, 3)]
+        assert (found.num_classes, found.class_names) == (4, ("0", "1", "2", "3"))
+        np.testing.assert_allclose(found.test.x, arrays()["x_test"] / 255, rtol=1e-6)
+        assert keys(found.train).isdisjoint(keys(found.validation))
+
+    def test_float_is_left_as_it_is_and_grey_images_get_a_channel(self, tmp_path):
+        x = {f"x_{part}": np.linspace(-3, 7, size * 6 * 5).reshape(size, 6, 5) for part, size in SIZES.items()}
+        found = data.npz(path=saved(tmp_path, **x), validation_fraction=0.25)
+        assert (found.input_shape, len(found.validation.y)) == ((6, 5, 1), 10)
+        np.testing.assert_allclose(found.test.x[..., 0], x["x_test"], rtol=1e-6)
+
+    def test_a_validation_part_in_the_file_is_used(self, tmp_path):
+        extra = {"x_validation": arrays()["x_test"][:3], "y_validation": np.array([[0], [1], [2]], np.uint8)}
+        found = data.npz(path=saved(tmp_path, **extra))
+        assert (len(found.train.y), found.validation.y.tolist()) == (40, [0, 1, 2])
+
+    def test_a_missing_file_is_named_with_its_whole_path(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(FileNotFoundError, match=f"No file {tmp_path}/nothing.npz"):
+            data.npz(path="nothing.npz")
+
+    @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut short"])
+    def test_something_else_than_an_archive_is_refused(self, tmp_path, content):
+        (tmp_path / "images.npz").write_bytes(content)
+        with pytest.raises(ValueError, match=r"must be an \.npz archive"):
+            data.npz(path=str(tmp_path / "images.npz"))
+
+    def test_a_damaged_archive_is_refused(self, tmp_path):
+        path = saved(tmp_path)
+        content = bytearray((tmp_path / "images.npz").read_bytes())
+        content[200:2000] = bytes(1800)
+        (tmp_path / "images.npz").write_bytes(content)
+        with pytest.raises(ValueError, match="Reading it failed"):
+            data.npz(path=path)
+
+    def test_nothing_is_unpickled(self, tmp_path):
+        with pytest.raises(ValueError, match=r"plain numeric arrays.*Object arrays cannot be loaded"):
+            data.npz(path=saved(tmp_path, y_train=np.array([{}] * 40, object)))
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"y_test": None}, r"must hold the arrays .*add \['y_test'\]"),
+            ({"x_validation": np.zeros([2, 6, 5, 3])}, r"add \['y_validation'\]"),
+            ({"x_val": np.zeros([2, 6, 5, 3])}, r"must name its arrays .*\['x_val'\]; rename"),
+            ({"x_train": np.zeros([40, 6])}, r"x_train must be \[N, H, W\].*Received shape \(40, 6\)"),
+            ({"x_test": np.zeros([0, 6, 5, 3])}, "x_test must be .* not empty"),
+            ({"x_test": np.zeros([10, 6, 4, 3])}, r"one shape\. Received \(6, 5, 3\) in x_train and \(6, 4, 3\)"),
+            ({"x_train": np.zeros([40, 6, 5, 3], int)}, "x_train must be uint8 .*Received int64; convert"),
+            ({"x_train": np.full([40, 6, 5, 3], np.nan)}, "x_train must be finite .* in 40 images"),
+            ({"x_train": np.full([40, 6, 5, 3], 1e300)}, "x_train must be finite"),
+            ({"y_train": np.zeros([40])}, "y_train must be integers .*Received float64"),
+            ({"y_train": np.eye(4, dtype=int)[np.arange(40) % 4]}, r"one-hot rows with \.argmax"),
+            ({"y_train": np.arange(39) % 4}, "one label an image. Received 39 labels for 40 images"),
+            ({"y_train": np.arange(40) % 4 - 1}, "count classes from 0. Received the label -1"),
+            ({"y_train": np.arange(40) % 4 + 1}, r"every class 0, 1, .*Received the classes \[1, 2, 3, 4\]"),
+            ({"y_train": np.arange(40) % 4 * 10}, r"renumber them, e\.g\. with numpy\.unique"),
+            ({"y_train": np.zeros(40, int)}, "K >= 2"),
+            ({"y_test": np.arange(10)}, "y_test must only hold classes of y_train, 0 to 3. Received 9"),
+            ({"y_train": np.array([3] + [0, 1, 2] * 13)}, "2 images of each class .* with 1 in the smallest class"),
+        ],
+    )
+    def test_arrays_that_break_a_rule_are_refused(self, tmp_path, changes, message):
+        with pytest.raises(ValueError, match=message):
+            data.npz(path=saved(tmp_path, **changes))
+
+    @pytest.mark.parametrize("fraction", [0, 1, -0.1, float("nan")])
+    def test_a_fraction_outside_0_to_1_is_refused(self, tmp_path, fraction):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            data.npz(path=saved(tmp_path), validation_fraction=fraction)
+
+
+def idx_bytes(array):
+    return struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes()
+
+
+def write_idx(folder, ending="", compress=bytes, **changes):
+    generator = np.random.default_rng(0)
+    for prefix, size in (("train", 40), ("t10k", 10)):
+        images = generator.integers(0, 256, [size, 4, 7], np.uint8)
+        for name, array in ((f"{prefix}-images-idx3", images), (f"{prefix}-labels-idx1", np.arange(size) % 4)):
+            content = changes.get(name, idx_bytes(array.astype(np.uint8)))
+            (folder / f"{name}-ubyte{ending}").write_bytes(compress(content))
+    return str(folder)
+
+
+class TestIdx:
+    @pytest.mark.parametrize(("ending", "compress"), [("", bytes), (".gz", gzip.compress)])
+    def test_reads_what_the_format_says(self, tmp_path, ending, compress):
+        found = data.idx(path=write_idx(tmp_path, ending, compress))
+        assert [part.x.shape for part in found[1:4]] == [(36, 4, 7, 1), (4, 4, 7, 1), (10, 4, 7, 1)]
+        expected = np.random.default_rng(0)
+        expected.integers(0, 256, [40, 4, 7], np.uint8)
+        np.testing.assert_allclose(
+            found.test.x[..., 0] * 255, expected.integers(0, 256, [10, 4, 7], np.uint8), rtol=1e-6
+        )
+        np.testing.assert_array_equal(found.test.y, np.arange(10) % 4)
+
+    def test_a_missing_file_is_named(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=f"train-images-idx3-ubyte or .*gz in {tmp_path}"):
+            data.idx(path=str(tmp_path))
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"", "starts with the number 2051. Received 0"),
+            (idx_bytes(np.zeros(3, np.uint8)) + bytes(20), "starts with the number 2051. Received 2049"),
+            (idx_bytes(np.zeros([40, 4, 7], np.uint8))[:-1], r"must hold 1120 bytes for its shape \[40, 4, 7\]"),
+        ],
+    )
+    def test_a_damaged_file_is_refused(self, tmp_path, content, message):
+        with pytest.raises(ValueError, match=message):
+            data.idx(path=write_idx(tmp_path, **{"train-images-idx3": content}))
+
+    def test_damaged_gzip_data_is_refused(self, tmp_path):
+        with pytest.raises(ValueError, match="must be gzip data"):
+            data.idx(path=write_idx(tmp_path, ".gz", lambda content: gzip.compress(content)[:-9]))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.digits()
+
+
+@pytest.fixture
+def colourful(tmp_path):
+    return data.npz(path=saved(tmp_path))
+
+
+class TestOutOfDistribution:
+    @pytest.mark.parametrize("name", data.ood.names())
+    def test_every_set_looks_like_an_input_and_is_reproducible(self, name, digits, colourful):
+        for dataset in (digits, colourful):
+            images = data.ood.get(name)(dataset)
+            assert (images.shape[1:], images.dtype) == (dataset.input_shape, np.float32)
+            np.testing.assert_array_equal(images, data.ood.get(name)(dataset))
+            low, high = dataset.value_range
+            assert low - 1e-6 <= images.min() <= images.max() <= high + 1e-6
+
+    def test_photo_patches_use_the_whole_range_and_differ(self, digits):
+        patches = data.photo_patches(digits)
+        assert len(patches) == 360
+        np.testing.assert_allclose(patches.min(axis=(1, 2, 3)), 0, atol=1e-6)
+        np.testing.assert_allclose(patches.max(axis=(1, 2, 3)), 1, atol=1e-6)
+        assert len({patch.tobytes() for patch in patches}) > 350
+        assert not np.array_equal(patches, data.photo_patches(digits, seed=1))
+
+    def test_photo_patches_are_grey(self, colourful):
+        patches = data.photo_patches(colourful, count=5)
+        assert patches.shape == (5, 6, 5, 3)
+        np.testing.assert_array_equal(patches[..., 0], patches[..., 2])
+
+    @pytest.mark.parametrize("shape", [(428, 8, 1), (8, 641, 1)])
+    def test_photo_patches_larger_than_the_photographs_are_refused(self, digits, shape):
+        large = digits._replace(train=data.Split(np.zeros([1, *shape], np.float32), np.zeros(1, np.int64)))
+        with pytest.raises(ValueError, match="at most 427x640"):
+            data.photo_patches(large)
+
+    def test_turning_by_90_degrees_moves_pixels_and_agrees_with_interpolation(self, digits):
+        turned = data.rotated(digits)
+        np.testing.assert_array_equal(turned[7, ..., 0], np.rot90(digits.test.x[7, ..., 0]))
+        np.testing.assert_allclose(turned, data.rotated(digits, degrees=90 + 1e-7), atol=1e-5)
+
+    def test_four_quarter_turns_are_none(self, digits):
+        np.testing.assert_array_equal(data.rotated(digits, degrees=360), digits.test.x)
+
+    def test_inverting_twice_is_nothing(self, digits):
+        inverted = digits._replace(test=data.Split(data.inverted(digits), digits.test.y))
+        np.testing.assert_allclose(data.inverted(inverted), digits.test.x, atol=1e-6)
+
+
+def test_the_module_is_the_registry():
+    assert data.names() == ("digits", "idx", "npz")
+    assert name_of(data.resolve({"name": "digits", "refit": True})) == "digits(refit=True)"
+    with pytest.raises(ValueError, match=r"Unknown dataset 'digit'.*Did you mean 'digits'"):
+        data.resolve("digit")
+    with pytest.raises(ValueError, match=r"unknown option 'refti'.*Did you mean 'refit'"):
+        data.resolve({"name": "digits", "refti": True})
+
+
+def test_as_images_copies():
+    original = np.full([1, 2, 2, 1], 3.0, np.float32)
+    image_files.as_images(original, "x")[:] = 0
+    assert original.min() == 3

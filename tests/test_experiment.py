@@ -1,0 +1,393 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from matplotlib import image, pyplot
+
+import bayesconv as bc
+from bayesconv import data, evaluation, experiment, image_files, runs, training
+from bayesconv.config import ConfigError, RunConfig, load_config
+
+SETTINGS = {
+    "data": {"name": "digits"},
+    "model": {"name": {"name": "digits_cnn", "filters": [2]}, "estimator": "reparameterization"},
+    "objective": {"temperature": 0.03},
+    "training": {"epochs": 1, "batch_size": 512, "learning_rate": 5e-3},
+    "evaluation": {"num_samples": 4, "ood": ["inverted", {"name": "photo_patches", "count": 40}]},
+}
+
+
+def settings(**changes):
+    """SETTINGS with other values of some keys, section by section."""
+    sections = {key: {**SETTINGS.get(key, {}), **value} for key, value in changes.items() if isinstance(value, dict)}
+    return RunConfig(**{**SETTINGS, **changes, **sections})
+
+
+def train(config, folder, **options):
+    return experiment.train(config, folder, progress=False, **options)
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "bayesian"
+    train(settings(training={"epochs": 2}), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(run_dir):
+    return experiment.evaluate(run_dir)
+
+
+@pytest.fixture(scope="module")
+def point_run_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "point"
+    train(settings(model={"posterior": "deterministic"}), folder)
+    return folder
+
+
+def weights(folder):
+    with np.load(folder / "checkpoints" / "best.npz") as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+class TestTraining:
+    def test_a_run_folder_holds_all_that_it_takes(self, run_dir):
+        assert {path.name for path in run_dir.iterdir()} >= {"config.yaml", "run.json", "history.jsonl", "checkpoints"}
+        assert load_config(run_dir / "config.yaml") == settings(training={"epochs": 2})
+        assert [row["epoch"] for row in runs.read_history(run_dir)] == [1, 2]
+
+    def test_the_seed_determines_the_run(self, tmp_path):
+        for name, seed in (("first", 0), ("again", 0), ("other", 1)):
+            train(settings(seed=seed), tmp_path / name)
+        first, again, other = (weights(tmp_path / name) for name in ("first", "again", "other"))
+        assert all(np.array_equal(first[name], again[name]) for name in first)
+        assert not any(np.array_equal(first[name], other[name]) for name in first if "kernel" in name)
+
+    def test_the_choices_reach_the_model(self, tmp_path):
+        said = []
+        choices = {"prior": {"name": "laplace", "scale": 0.1}, "estimator": "flipout"}
+        train(settings(model=choices), tmp_path / "run", announce=said.append)
+        assert "Laplace" in said[0]
+        assert "flipout" in said[0]
+        prior = runs.load_run(tmp_path / "run").model.layers[0].prior.kernel
+        assert float(prior.log_prob(np.zeros([3, 3, 1, 2], np.float32))) == pytest.approx(18 * np.log(5), rel=1e-4)
+
+    def test_an_optimizer_has_its_options(self, tmp_path):
+        decaying = settings(training={"optimizer": {"name": "sgd", "weight_decay": 90.0}})
+        train(decaying, tmp_path / "run")
+        start = runs.build_model(decaying, (8, 8, 1), 10).layers[0].posterior.kernel.mean()
+        assert (
+            np.linalg.norm(runs.load_run(tmp_path / "run").model.layers[0].posterior.kernel.mean())
+            < np.linalg.norm(start) / 2
+        )
+
+    def test_an_earlier_run_is_not_touched_unasked(self, run_dir):
+        before = weights(run_dir)
+        with pytest.raises(FileExistsError, match=r"already holds a run.*--resume.*--overwrite.*--out"):
+            train(settings(), run_dir)
+        assert all(np.array_equal(before[name], array) for name, array in weights(run_dir).items())
+
+    def test_overwriting_replaces_the_run_and_nothing_else(self, tmp_path):
+        train(settings(), tmp_path)
+        (tmp_path / "notes.txt").write_text("mine")
+        (tmp_path / "evaluation.json").write_text("{}")
+        train(settings(seed=1), tmp_path, overwrite=True)
+        assert load_config(tmp_path / "config.yaml").seed == 1
+        assert (tmp_path / "notes.txt").read_text() == "mine"
+        assert not (tmp_path / "evaluation.json").exists()
+
+    def test_a_folder_with_other_files_is_not_written_to(self, tmp_path):
+        (tmp_path / "thesis.tex").write_text("")
+        with pytest.raises(FileExistsError, match=r"must be new or empty.*choose another --out"):
+            train(settings(), tmp_path)
+        with pytest.raises(FileExistsError, match="It is a file"):
+            train(settings(), tmp_path / "thesis.tex")
+
+    def test_an_interrupted_run_is_resumed_as_if_nothing_had_happened(self, run_dir, tmp_path, monkeypatch):
+        def interrupt_after(self, improved, write=training._Loop._write):
+            write(self, improved)
+            raise KeyboardInterrupt
+
+        config = settings(training={"epochs": 2})
+        monkeypatch.setattr(training._Loop, "_write", interrupt_after)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "run")
+        monkeypatch.undo()
+        assert len(runs.read_history(tmp_path / "run")) == 1
+        train(config, tmp_path / "run", resume=True)
+        first, resumed = weights(run_dir), weights(tmp_path / "run")
+        assert all(np.array_equal(first[name], resumed[name]) for name in first)
+
+    def test_a_run_that_never_finished_an_epoch_can_be_resumed(self, tmp_path, monkeypatch):
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(training._Loop, "_train_epoch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(settings(), tmp_path / "run")
+        monkeypatch.undo()
+        assert len(train(settings(), tmp_path / "run", resume=True).rows) == 1
+
+    def test_another_configuration_is_not_resumed(self, run_dir):
+        changed = settings(training={"epochs": 3}, model={"prior": "laplace"})
+        with pytest.raises(
+            ConfigError, match=r"model.prior was 'normal' and is now 'laplace'; training.epochs was 2 and is now 3"
+        ):
+            train(changed, run_dir, resume=True)
+
+    def test_there_must_be_something_to_resume(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="is no run folder"):
+            train(settings(), tmp_path / "none", resume=True)
+
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            ({"model": {"prior": {"name": "normal", "scale": -1.0}}}, "must be positive"),
+            ({"data": {"name": "digits", "test_size": 1790}}, "stratified split"),
+            ({"objective": {"likelihood": "normal"}}, r"objective.likelihood: .* classes.*use categorical"),
+            (
+                {"data": {"name": "digits", "refit": True}, "training": {"patience": 3}},
+                "training.patience: early stopping",
+            ),
+            ({"model": {"estimator": "local_reparameterization"}}, "covariances"),
+            ({"data": {"name": "npz", "path": "/no/such/file.npz"}}, "No file /no/such/file.npz"),
+        ],
+    )
+    def test_what_is_refused_leaves_no_folder(self, tmp_path, changes, expected):
+        with pytest.raises((ValueError, FileNotFoundError), match=expected):
+            train(settings(**changes), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    def test_refit_ends_with_the_last_epoch_and_scales_no_temperature(self, tmp_path):
+        train(settings(data={"name": "digits", "refit": True}), tmp_path / "run")
+        assert "validation_nll" not in runs.read_history(tmp_path / "run")[0]
+        report = experiment.evaluate(tmp_path / "run")
+        assert report["temperature_scaled"] is None
+        assert "No temperature scaling" in evaluation.table(report)
+
+
+class TestOwnImages:
+    @pytest.fixture
+    def archive(self, tmp_path):
+        generator = np.random.default_rng(0)
+        images = {"x_train": generator.integers(0, 256, [60, 12, 9, 3], np.uint8), "y_train": np.arange(60) % 4}
+        np.savez(tmp_path / "images.npz", **images, x_test=images["x_train"][:12], y_test=images["y_train"][:12])
+        return str(tmp_path / "images.npz")
+
+    def test_any_size_and_channels_and_classes_will_do(self, archive, tmp_path):
+        config = settings(data={"name": "npz", "path": archive}, model={"name": "lenet5"})
+        train(config, tmp_path / "run")
+        report = experiment.evaluate(tmp_path / "run")
+        assert (report["dataset"], report["num_images"]) == ("npz", 12)
+
+    def test_other_data_than_those_of_training_are_refused(self, archive, tmp_path):
+        config = settings(data={"name": "npz", "path": archive})
+        train(config, tmp_path / "run")
+        images = np.zeros([60, 8, 8], np.uint8)
+        np.savez(archive, x_train=images, y_train=np.arange(60) % 3, x_test=images, y_test=np.arange(60) % 3)
+        with pytest.raises(
+            ValueError, match=r"trained on: images \[12, 9, 3\] of 4 classes. Received \[8, 8, 1\] of 3"
+        ):
+            experiment.evaluate(tmp_path / "run")
+
+
+class TestEvaluation:
+    def test_the_report_is_complete_and_written(self, run_dir, report):
+        assert json.loads((run_dir / "evaluation.json").read_text()) == report
+        assert set(report) >= {"accuracy", "nll", "brier", "ece", "ece_null", *evaluation.UNCERTAINTIES}
+        assert (report["num_samples"], report["seed"], report["temperature"]) == (4, 0, 0.03)
+        assert set(report["ood"]) == {"inverted", "photo_patches(count=40)"}
+        assert report["ood"]["photo_patches(count=40)"]["num_images"] == 40
+        for entry in (report, *report["ood"].values()):
+            total = entry["expected_entropy"] + entry["mutual_information"]
+            assert entry["predictive_entropy"] == pytest.approx(total, abs=1e-5)
+
+    def test_the_scores_are_those_of_the_predictions(self, run_dir, report):
+        test = data.digits().test
+        probs = bc.predict(runs.load_run(run_dir).model, test.x, num_samples=4, seed=0).probs
+        assert report["accuracy"] == pytest.approx(np.mean(probs.argmax(-1) == test.y))
+        assert report["nll"] == pytest.approx(-np.log(probs[np.arange(360), test.y]).mean(), rel=1e-5)
+
+    def test_the_number_of_draws_and_their_seed_can_be_chosen(self, run_dir, report):
+        run = runs.load_run(run_dir)
+        other = evaluation.report(run, run.dataset(), num_samples=3, seed=5)
+        assert (other["num_samples"], other["seed"]) == (3, 5)
+        assert other["nll"] != report["nll"]
+
+    def test_point_weights_have_one_draw_and_nothing_epistemic(self, point_run_dir):
+        report = experiment.evaluate(point_run_dir)
+        assert (report["num_samples"], report["mutual_information"], report["temperature"]) == (1, 0.0, None)
+        assert report["ood"]["inverted"]["auroc"]["mutual_information"] is None
+        assert "point weights" in evaluation.table(report)
+        scaled = report["temperature_scaled"]
+        assert scaled["accuracy"] == report["accuracy"]  # one temperature for all leaves the order of classes
+        assert scaled["nll"] < report["nll"]
+
+    def test_the_table_fits_a_terminal_and_has_every_number(self, report):
+        text = evaluation.table(report)
+        assert max(map(len, text.splitlines())) <= 80
+        assert "KL temperature 0.03" in text
+        assert all(
+            f"{report[key]:.4f}" in text for key in ("nll", "brier", "ece", "mutual_information", "expected_entropy")
+        )
+        assert all(f"{entry['auroc']['predictive_entropy']:.3f}" in text for entry in report["ood"].values())
+
+    def test_a_bad_number_of_draws_is_refused_and_nothing_is_written(self, run_dir, report):
+        before = (run_dir / "evaluation.json").read_bytes()
+        with pytest.raises(ValueError, match="num_samples"):
+            experiment.evaluate(run_dir, num_samples=0)
+        assert (run_dir / "evaluation.json").read_bytes() == before
+
+
+class TestFigures:
+    def test_a_bayesian_run_has_all(self, run_dir):
+        paths = experiment.plot(run_dir)
+        assert {path.stem for path in paths} == {
+            "learning_curves",
+            "reliability",
+            "certainty",
+            "mutual_information_inverted",
+            "mutual_information_photo_patches(count=40)",
+            "out_of_distribution",
+            "signal_to_noise",
+        }
+        assert all(image.imread(path).std() > 0.01 for path in paths)
+
+    def test_point_weights_have_those_that_mean_something_and_none_stays_open(self, point_run_dir):
+        pyplot.close("all")
+        names = {path.stem for path in experiment.plot(point_run_dir)}
+        assert "signal_to_noise" not in names
+        assert {"predictive_entropy_inverted", "out_of_distribution", "certainty"} <= names
+        assert pyplot.get_fignums() == []
+
+
+class TestDamagedRuns:
+    @pytest.fixture
+    def copy(self, run_dir, tmp_path):
+        return shutil.copytree(run_dir, tmp_path / "copy")
+
+    def test_a_folder_without_a_run_is_refused(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"is no run folder, it has no config.yaml and run.json"):
+            experiment.evaluate(tmp_path)
+
+    def test_missing_weights_are_named(self, copy):
+        (copy / "checkpoints" / "best.npz").unlink()
+        with pytest.raises(FileNotFoundError, match=r"best\.npz is missing.*--resume"):
+            experiment.evaluate(copy)
+
+    def test_a_damaged_checkpoint_is_named(self, copy):
+        path = copy / "checkpoints" / "best.npz"
+        path.write_bytes(path.read_bytes()[:500])
+        with pytest.raises(ValueError, match=r"best\.npz is damaged"):
+            experiment.evaluate(copy)
+
+    def test_weights_of_another_network_are_refused(self, copy):
+        text = (copy / "config.yaml").read_text().replace("- 2\n", "- 3\n", 1)
+        (copy / "config.yaml").write_text(text)
+        with pytest.raises(ValueError, match="do not fit this model"):
+            experiment.evaluate(copy)
+
+    @pytest.mark.parametrize("content", ["{", "[]", '{"input_shape": [8, 8, 1]}'])
+    def test_a_damaged_record_is_named(self, copy, content):
+        (copy / "run.json").write_text(content)
+        with pytest.raises(ValueError, match=r"run\.json must"):
+            experiment.evaluate(copy)
+
+    def test_a_damaged_history_is_named(self, copy):
+        (copy / "history.jsonl").write_text("{\n")
+        with pytest.raises(ValueError, match=r"history\.jsonl must hold one JSON object a line"):
+            experiment.plot(copy)
+
+
+SHAPE, RANGE = (8, 8, 1), (0.0, 1.0)
+
+
+class TestPredictingFiles:
+    @pytest.fixture
+    def images(self):
+        return data.digits().test.x[:3]
+
+    def test_csv_and_npz_agree_with_the_prediction(self, run_dir, images, tmp_path):
+        np.save(tmp_path / "x.npy", images)
+        text = experiment.predict_file(run_dir, tmp_path / "x.npy", tmp_path / "out.csv")
+        experiment.predict_file(run_dir, tmp_path / "x.npy", tmp_path / "out.npz")
+        expected = bc.predict(runs.load_run(run_dir).model, images, num_samples=4, seed=0)
+        assert (tmp_path / "out.csv").read_text() == text
+        header, *rows = [line.split(",") for line in text.splitlines()]
+        assert header[:4] == ["image", "class", "class_name", "p_0"]
+        assert header[-3:] == list(evaluation.UNCERTAINTIES)
+        np.testing.assert_allclose(np.array([row[3:13] for row in rows], float), expected.probs, atol=1e-5)
+        assert [int(row[1]) for row in rows] == expected.probs.argmax(-1).tolist()
+        with np.load(tmp_path / "out.npz") as archive:
+            np.testing.assert_allclose(archive["probs"], expected.probs, atol=1e-6)
+            np.testing.assert_allclose(archive["mutual_information"], expected.mutual_information, atol=1e-6)
+
+    def test_another_kind_of_output_is_refused_before_anything_is_read(self, tmp_path):
+        with pytest.raises(ValueError, match=r"\.csv or \.npz. Received .*out.txt"):
+            experiment.predict_file(tmp_path, tmp_path / "x.npy", tmp_path / "out.txt")
+
+    @pytest.mark.parametrize("index", [slice(None), (slice(None), ..., 0), 0, (0, ..., 0)])
+    def test_one_image_or_many_with_or_without_channel(self, images, tmp_path, index):
+        np.save(tmp_path / "x.npy", images[index])
+        read = image_files.read_images(tmp_path / "x.npy", SHAPE, RANGE)
+        np.testing.assert_array_equal(read, images[: len(read)])
+
+    @pytest.mark.parametrize("key", ["x", "images"])
+    def test_an_archive_with_either_key(self, images, tmp_path, key):
+        np.savez(tmp_path / "x.npz", **{key: images})
+        np.testing.assert_array_equal(image_files.read_images(tmp_path / "x.npz", SHAPE, RANGE), images)
+
+    def test_uint8_is_divided_by_255(self, tmp_path):
+        np.save(tmp_path / "x.npy", np.full([1, 8, 8], 51, np.uint8))
+        np.testing.assert_allclose(image_files.read_images(tmp_path / "x.npy", SHAPE, RANGE), 0.2)
+
+    @pytest.mark.parametrize("ending", ["png", "jpg"])
+    def test_a_picture_becomes_grey_or_colourful_as_the_model_needs_it(self, tmp_path, ending):
+        picture = np.full([8, 8, 3], [255, 0, 0], np.uint8)
+        image.imsave(tmp_path / f"red.{ending}", picture)
+        grey = image_files.read_images(tmp_path / f"red.{ending}", SHAPE, RANGE)
+        colour = image_files.read_images(tmp_path / f"red.{ending}", (8, 8, 3), RANGE)
+        np.testing.assert_allclose(grey, np.full([1, 8, 8, 1], 0.299), atol=0.01)
+        np.testing.assert_allclose(colour[0, 3, 3], [1, 0, 0], atol=0.01)
+
+    @pytest.mark.parametrize(
+        ("array", "expected"),
+        [
+            (np.zeros([2, 9, 8, 1]), r"must hold images \[N, 8, 8, 1\].*Received shape \(2, 9, 8, 1\); crop"),
+            (np.zeros([2, 8, 8, 3]), r"Received shape \(2, 8, 8, 3\)"),
+            (np.zeros([0, 8, 8, 1]), "not empty"),
+            (np.zeros([2, 8, 8], int), "must be uint8 .*Received int64"),
+            (np.full([2, 8, 8], np.nan), "finite"),
+            (np.full([2, 8, 8], 16.0), "on the scale of the training images, 0 to 1. Received values from 16 to 16"),
+            (np.array([{}], object), "must be a plain numeric array"),
+        ],
+    )
+    def test_an_array_that_does_not_fit_is_refused(self, tmp_path, array, expected):
+        np.save(tmp_path / "x.npy", array)
+        with pytest.raises(ValueError, match=expected):
+            image_files.read_images(tmp_path / "x.npy", SHAPE, RANGE)
+
+    def test_uint8_does_not_fit_a_run_of_another_scale(self, tmp_path):
+        np.save(tmp_path / "x.npy", np.zeros([1, 8, 8], np.uint8))
+        with pytest.raises(ValueError, match="must be float, on the scale of the training images, -2 to 2"):
+            image_files.read_images(tmp_path / "x.npy", SHAPE, (-2.0, 2.0))
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [("x.npy", b""), ("x.npy", b"abc"), ("x.npz", b"abc"), ("x.png", b"\x89PNG\r\n\x1a\n"), ("x.txt", b"abc")],
+    )
+    def test_a_damaged_file_is_refused(self, tmp_path, name, content):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            image_files.read_images(tmp_path / name, SHAPE, RANGE)
+
+    def test_an_archive_without_images_says_what_it_has(self, tmp_path):
+        np.savez(tmp_path / "x.npz", y=np.zeros(3))
+        with pytest.raises(ValueError, match=r"`x` or `images`. It has \['y'\]"):
+            image_files.read_images(tmp_path / "x.npz", SHAPE, RANGE)
+
+    def test_a_missing_file_is_named(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"No file .*none\.npy"):
+            image_files.read_images(tmp_path / "none.npy", SHAPE, RANGE)
