@@ -90,8 +90,10 @@ class Call:
         own_seed = seed is not None and seed is not self.given_seed and seed is not self._seed
         if not own_seed and (is_training, weights) == (self.is_training, self.weights):
             return self
-        seed = seed if own_seed else self.seed
-        return Call(seed, is_training=is_training, weights=weights, observer=self.observer)
+        call = Call(seed if own_seed else self.seed, is_training=is_training, weights=weights, observer=self.observer)
+        if not own_seed:  # another mode of the same call: a layer still draws once, and no two layers draw the same
+            call._draws, call._order, call._uses = self._draws, self._order, self._uses
+        return call
 
 
 _current: ContextVar[Call | None] = ContextVar("bayesconv_call", default=None)

@@ -35,18 +35,26 @@ class RunFolder:
         arrays = {**by_path.values(variables), _STATE: np.array(json.dumps(state))}
         files.save_arrays(self.last, arrays)
 
-    def load_last(self, variables: Mapping[str, tf.Variable]) -> dict[str, Any]:
-        """Assigns what `save_last` wrote and returns the rest of the state.
+    def read_state(self) -> dict[str, Any]:
+        """What `save_last` wrote besides the variables.
+
+        Raises:
+          ValueError: If the file is damaged, or was not written by a run.
+        """
+        state = json.loads(str(files.load_arrays(self.last).get(_STATE, "null")))
+        if state is None:
+            raise ValueError(f"{self.last} holds no state of a run, so it cannot be resumed. Train again in a new folder.")
+        return state
+
+    def load_last(self, variables: Mapping[str, tf.Variable]) -> None:
+        """Assigns the variables that `save_last` wrote.
 
         Raises:
           ValueError: If the file is damaged or belongs to another model; no variable has changed then.
         """
         arrays = files.load_arrays(self.last)
-        state = json.loads(str(arrays.pop(_STATE, "null")))
-        if state is None:
-            raise ValueError(f"{self.last} holds no state of a run, so it cannot be resumed. Train again in a new folder.")
+        del arrays[_STATE]
         by_path.assign(variables, arrays, source=self.last)
-        return state
 
     def write_history(self, rows: list[dict[str, Any]]) -> None:
         """Writes one JSON object a line."""

@@ -88,9 +88,9 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. Check the path, or save the weights first.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, AttributeError, struct.error) as error:
+    except (ValueError, TypeError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, AttributeError, struct.error) as error:
         raise ValueError(
             f"{path} is damaged or is not an .npz file of plain arrays: {error}. Restore it from a backup, or train "
             "again."

@@ -57,7 +57,7 @@ def _owner(model: Layer, variable: tf.Variable) -> str:
         for layer in (model, *model.submodules)
         if isinstance(layer, Layer) and any(v is variable for v in layer.variables)
     ]
-    return min(owners, key=lambda layer: len(layer.variables)).name
+    return min(reversed(owners), key=lambda layer: len(layer.variables)).name  # inner ones come last
 
 
 def _finite(value: Any) -> bool:

@@ -49,6 +49,8 @@ def check_targets(y: np.ndarray, num_examples: int, likelihood: str, output_size
     """Raises a ValueError if the targets do not fit the inputs, the likelihood or the model."""
     if len(y) != num_examples:
         raise ValueError(f"There must be one target per input. Received {num_examples} inputs and {len(y)} targets.")
+    if likelihood in ("bernoulli", "normal"):
+        _check_shape(y, num_examples, likelihood, output_size)
     if likelihood != "categorical":
         return
     if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
@@ -60,4 +62,12 @@ def check_targets(y: np.ndarray, num_examples: int, likelihood: str, output_size
         raise ValueError(
             f"Labels must be in [0, {output_size}), since the model has {output_size} outputs. "
             f"Received labels from {y.min()} to {y.max()}. Count classes from 0, or give the model more outputs."
+        )
+
+
+def _check_shape(y: np.ndarray, num_examples: int, likelihood: str, output_size: int) -> None:
+    if y.size != num_examples * output_size:
+        raise ValueError(
+            f"The {likelihood} likelihood takes targets [N, {output_size}], since the model has {output_size} outputs. "
+            f"Received targets of shape {y.shape}."
         )

@@ -80,6 +80,8 @@ def elbo(
     """
     if not num_data > 0:
         raise ValueError(f"`num_data` is the number of training examples. Received {num_data!r}.")
+    if not num_samples >= 1:
+        raise ValueError(f"`num_samples` must be a positive int. Received {num_samples!r}.")
     likelihood = as_likelihood(likelihood)
     seeds = random.split(random.as_seed(seed), num_samples)
     draws = [_one_draw(model, inputs, targets, likelihood, s) for s in seeds]
@@ -138,7 +140,7 @@ def linear(progress: tf.Tensor, *, warm_up: float = 0.8) -> tf.Tensor:
       progress: Share of the run that is done, in [0, 1].
       warm_up: Share of the run over which the KL grows.
     """
-    return tf.minimum(progress / max(warm_up, 1e-9), 1.0)
+    return tf.minimum(progress / warm_up, 1.0) if warm_up > 0 else tf.ones_like(progress)
 
 
 @schedules.register("sigmoid")

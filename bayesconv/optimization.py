@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,8 +12,34 @@ from bayesconv.registry import Registry, unknown_name_message
 
 SCALE_PREFIX = "untransformed_"
 
+
+
+class FusedAdam(keras.optimizers.Adam):
+    """Keras' Adam by TensorFlow's fused kernel: the same formula, several times as fast on a CPU."""
+
+    def update_step(self, gradient: tf.Tensor, variable: Any, learning_rate: Any) -> None:
+        """Updates one variable."""
+        if self.amsgrad:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        value = variable.value if isinstance(variable, keras.Variable) else variable
+        index, step = self._get_variable_index(variable), tf.cast(self.iterations + 1, value.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=value.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(tf.constant(self.beta_1, value.dtype), step),
+            beta2_power=tf.pow(tf.constant(self.beta_2, value.dtype), step),
+            lr=tf.cast(learning_rate, value.dtype),
+            beta1=tf.constant(self.beta_1, value.dtype),
+            beta2=tf.constant(self.beta_2, value.dtype),
+            epsilon=tf.constant(self.epsilon, value.dtype),
+            grad=gradient,
+        )
+
+
 optimizers = Registry("optimizer")
-optimizers.register("adam")(keras.optimizers.Adam)
+optimizers.register("adam")(FusedAdam)
 optimizers.register("adamw")(keras.optimizers.AdamW)
 optimizers.register("sgd")(keras.optimizers.SGD)
 
@@ -47,13 +73,19 @@ def make_optimizer(
     if learning_rate_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, total_steps)
     name, options = (identifier, {}) if isinstance(identifier, str) else _split(identifier)
+    make = optimizers.get(name)
     try:
-        return optimizers.get(name)(learning_rate=rate, **options)
+        return make(learning_rate=rate, **options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"Keras refuses the options {options} of the optimizer {name!r}: {error}") from error
 
 
 def _split(identifier: Any) -> tuple[str, dict[str, Any]]:
+    if not isinstance(identifier, Mapping):
+        raise TypeError(
+            "An optimizer is a name, a mapping {'name': ..., **options} or a Keras optimizer. "
+            f"Received {identifier!r} of type {type(identifier).__name__}."
+        )
     options = dict(identifier)
     return options.pop("name", "adam"), options
 

@@ -102,7 +102,7 @@ def predict(
     """Predicts with uncertainty.
 
     Args:
-      model: A layer from `[N, ..]` to `[N, K]`, or a list of them, whose draws are pooled.
+      model: A layer from `[N, ..]` to `[N, K]`, or a list of them, which count equally.
       x: Inputs `[N, ..]`, or a `tf.data.Dataset` of batches; of pairs, the first part is used.
       num_samples: Draws of each model. A model without random weights is evaluated once.
       seed: Int or pair of ints; the same seed gives the same prediction, whatever the batch size.
@@ -132,6 +132,7 @@ def predict(
         raise ValueError("predict needs a model or a list with at least one. Received an empty list.")
     family, moments = as_likelihood(likelihood), _Moments(keep_samples)
     for index, member in enumerate(members):
+        moments.begin_member()
         batches = _Batches(member, x, batch_size)
         sampler = sampler_of(member, batches.example, family, weights)
         member_seed = random.fold_in(random.as_seed(seed), index) if index else random.as_seed(seed)
@@ -265,19 +266,24 @@ class _Batches:
 
 
 class _Moments:
-    """Sums over all banks and members; a bank's sums come in the batches' order."""
+    """Sums over the draws of each member; a bank's sums come in the batches' order."""
 
     def __init__(self, keep_samples: bool | None) -> None:
         self._keep, self._bytes = keep_samples, 0
-        self._sums: list[np.ndarray] | None = None
+        self._sums: list[list[np.ndarray]] = []
+        self._counts: list[int] = []
         self._samples: list[np.ndarray] = []
-        self._count = 0
+
+    def begin_member(self) -> None:
+        """What is added from now on belongs to the next member."""
+        self._sums.append([np.zeros(1)] * 3)
+        self._counts.append(0)
 
     def add(self, batches: list[Sums]) -> None:
         """Adds a bank."""
         sums = [np.concatenate(parts) for parts in list(zip(*batches, strict=True))[:3]]
-        self._sums = sums if self._sums is None else [a + b for a, b in zip(self._sums, sums, strict=True)]
-        self._count += len(batches[0].outputs)
+        self._sums[-1] = [total + part for total, part in zip(self._sums[-1], sums, strict=True)]
+        self._counts[-1] += len(batches[0].outputs)
         self._bytes += sum(batch.outputs.nbytes for batch in batches)
         if self._keep or (self._keep is None and self._bytes <= MEMORY_BUDGET):
             self._samples.append(np.concatenate([batch.outputs for batch in batches], axis=1))
@@ -285,8 +291,9 @@ class _Moments:
             self._keep, self._samples = False, []
 
     def summarize(self, seed: Any, likelihood: Likelihood) -> Predictive:
-        """Averages."""
-        mean, square, expected = (total / self._count for total in self._sums or ())
+        """Averages, in which members count equally."""
+        members = [[part / count for part in sums] for sums, count in zip(self._sums, self._counts, strict=True)]
+        mean, square, expected = (sum(parts) / len(members) for parts in zip(*members, strict=True))
         entropy = np.full(len(mean), np.nan)
         if likelihood.entropy_of_mean is not None:
             entropy = likelihood.entropy_of_mean(tf.constant(mean)).numpy()
@@ -296,7 +303,7 @@ class _Moments:
             predictive_entropy=entropy,
             expected_entropy=expected,
             mutual_information=np.maximum(entropy - expected, 0.0),
-            num_samples=self._count,
+            num_samples=sum(self._counts),
             seed=seed,
             likelihood=likelihood.name,
             samples=np.concatenate(self._samples) if self._samples else None,

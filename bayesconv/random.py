@@ -18,6 +18,7 @@ ALGORITHM = "philox/box-muller/1"
 Seed = int | tuple[int, int] | tf.Tensor | None
 
 _PHILOX = 1
+_FOLD, _SPLIT = 1, 2
 _default_generator: tf.random.Generator | None = None
 
 
@@ -53,12 +54,13 @@ def as_seed(seed: Seed) -> tf.Tensor:
 
 def fold_in(seed: tf.Tensor, data: Any) -> tf.Tensor:
     """A new seed that depends on a seed and on an integer."""
-    return tf.random.experimental.stateless_fold_in(seed, tf.cast(data, tf.int32), alg="philox")
+    counter = tf.stack([tf.cast(data, tf.uint64), tf.constant(_FOLD, tf.uint64)])
+    return _bits([2], seed, tf.int32, counter)
 
 
 def split(seed: tf.Tensor, num: int = 2) -> list[tf.Tensor]:
     """`num` independent seeds from one."""
-    return tf.unstack(tf.random.experimental.stateless_split(seed, num, alg="philox"))
+    return tf.unstack(_bits([num, 2], seed, tf.int32, tf.constant([0, _SPLIT], tf.uint64)))
 
 
 def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
@@ -110,9 +112,10 @@ def _unit_interval(shape: Any, seed: Seed, dtype: tf.DType) -> tf.Tensor:
     return (tf.cast(bits, dtype) + 0.5) * 2.0**-kept
 
 
-def _bits(shape: Any, seed: Seed, dtype: tf.DType) -> tf.Tensor:
+def _bits(shape: Any, seed: Seed, dtype: tf.DType, counter: tf.Tensor | None = None) -> tf.Tensor:
+    # The generator hashes (key, counter): the upper half of the counter tells apart draws, folds and splits of a seed.
     key = tf.bitcast(as_seed(seed), tf.uint64)[tf.newaxis]
-    counter = tf.zeros([2], tf.uint64)
+    counter = tf.zeros([2], tf.uint64) if counter is None else counter
     return tf.raw_ops.StatelessRandomUniformFullIntV2(shape=shape, key=key, counter=counter, alg=_PHILOX, dtype=dtype)
 
 

@@ -45,12 +45,11 @@ def call_factory(function: Callable[..., Any], shapes: tuple[Any, Any], options:
       TypeError: If the factory's parameters are neither known by name nor in a known order.
     """
     parameters = inspect.signature(function).parameters
-    if any(p.kind is _KINDS.VAR_KEYWORD for p in parameters.values()):
-        return function(*shapes, **{key: value for key, value in options.items() if value is not None})
-    accepted = {alias: key for key in options for alias in _ALIASES.get(key, (key,)) if alias in parameters}
+    by_name = {name: p for name, p in parameters.items() if p.kind is not _KINDS.POSITIONAL_ONLY}
+    accepted = {alias: key for key in options for alias in _ALIASES.get(key, (key,)) if alias in by_name}
     unknown = [p for p in _positional(function)[2:] if p.name not in accepted and p.default is _KINDS.empty]
     if not unknown:
-        return function(*shapes, **_without_defaults(parameters, accepted, options))
+        return function(*shapes, **_without_defaults(parameters, accepted, options), **_rest(by_name, accepted, options))
     return function(*shapes, *(options[key] for key in _order_of(function, unknown)))
 
 
@@ -76,6 +75,16 @@ def _without_defaults(
         for alias, value in chosen.items()
         if value is not None or parameters[alias].default is _KINDS.empty
     }
+
+
+def _rest(
+    by_name: Mapping[str, inspect.Parameter], accepted: Mapping[str, str], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a `**kwargs` of the factory gets: TFP's options, which it may hand on to a factory that knows no `fan_in`."""
+    if not any(p.kind is _KINDS.VAR_KEYWORD for p in by_name.values()):
+        return {}
+    unnamed = set(_NEW_ORDER) - set(accepted.values())
+    return {key: value for key, value in options.items() if key in unnamed and value is not None}
 
 
 def _positional(function: Callable[..., Any]) -> list[inspect.Parameter]:

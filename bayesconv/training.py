@@ -178,7 +178,7 @@ class _Loop:
         """Goes back to the last checkpoint, if there is one."""
         if self._folder is None or not self._folder.last.exists():
             return
-        state = self._folder.load_last(self._variables)
+        state = self._folder.read_state()
         differing = [key for key, value in self._settings.items() if state["settings"].get(key) != value]
         if differing:
             was = {key: state["settings"].get(key) for key in differing}
@@ -188,6 +188,7 @@ class _Loop:
             )
         self._rows = read_history(self._folder.history)[: state["epoch"]]
         self._best = (state["best_nll"], state["best_epoch"], files.load_arrays(self._folder.best))
+        self._folder.load_last(self._variables)
 
     def run(
         self, epochs: int, validate: Callable[[], dict[str, float]], patience: int | None, progress: bool
@@ -286,6 +287,8 @@ def _validator(
         predictive = predict(model, x, num_samples=num_samples, seed=seed, likelihood=likelihood, keep_samples=True)
         log_probs = tf.stack([likelihood.log_prob(outputs, y) for outputs in predictive.logits.astype(np.float64)])
         nll = math.log(len(log_probs)) - float(tf.reduce_mean(tf.reduce_logsumexp(log_probs, axis=0)))
+        if not math.isfinite(nll):
+            raise FloatingPointError(f"The validation NLL is {nll}, though the training loss is finite: check the data.")
         result = {"validation_nll": nll}
         if likelihood.name == "categorical":
             result["validation_accuracy"] = float(np.mean(predictive.mean.argmax(-1) == y))
@@ -318,11 +321,13 @@ def _check_arguments(
     run_dir: Any,
     resume: bool,
 ) -> None:
-    for name, value in (("epochs", epochs), ("num_samples", num_samples), ("patience", patience or 1)):
+    for name, value in (("epochs", epochs), ("num_samples", num_samples), ("patience", 1 if patience is None else patience)):
         if not (isinstance(value, int) and value > 0):
             raise ValueError(f"`{name}` must be a positive int. Received {value!r}.")
     if not temperature >= 0:
         raise ValueError(f"`temperature` must not be negative. Received {temperature!r}.")
+    if isinstance(validation, tf.data.Dataset):
+        raise ValueError("`validation` is a pair (x, y) of arrays. Received a tf.data.Dataset.")
     if patience is not None and validation is None:
         raise ValueError("`patience` watches the validation NLL, so it needs validation=(x, y). Received none.")
     if run_dir is not None and not resume and RunFolder(run_dir).last.exists():

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from bayesconv.kernel_bias import make_kernel_bias
-from bayesconv.layers.linear import Linear
+from bayesconv.layers.linear import Linear, as_batch_shape
 from bayesconv.weights import Initializer, KernelBias
 
 
@@ -91,7 +91,7 @@ class Affine(Linear):
                 "`input_size` and `output_size` must be positive ints. "
                 f"Received input_size={input_size!r}, output_size={output_size!r}."
             )
-        batch_shape = (batch_shape,) if isinstance(batch_shape, int) else tuple(batch_shape)
+        batch_shape = as_batch_shape(batch_shape)
         super().__init__(
             AffineOp(len(batch_shape)),
             KernelBias((*batch_shape, input_size, output_size), (*batch_shape, output_size) if use_bias else None),

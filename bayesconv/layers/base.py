@@ -82,8 +82,7 @@ class Layer(tf.Module):
         if callable(inputs):
             return Sequential([inputs, self])
         with calls.enter(seed, is_training, weights) as call, collect_extras() as extras:
-            output = self.forward(inputs, is_training=call.is_training, seed=call.given_seed)
-            output = output if isinstance(output, LayerOutput) else LayerOutput(output)
+            output = _as_output(self.name, self.forward(inputs, is_training=call.is_training, seed=call.given_seed))
             if output.extra_loss is not None or output.extra_result is not None:
                 extras.add(self, Extra(output.extra_loss, output.extra_result))
         if call.observer is not None:
@@ -151,6 +150,19 @@ class Layer(tf.Module):
         return summarize(self)
 
 
+def _as_output(name: str, value: Any) -> LayerOutput:
+    output = value if isinstance(value, LayerOutput) else LayerOutput(value)
+    if output.extra_loss is None:
+        return output
+    loss = tf.convert_to_tensor(output.extra_loss, dtype_hint=tf.float32)
+    if loss.shape.rank not in (0, None):
+        raise ValueError(
+            f"The extra_loss of a layer is a scalar in nats. Received shape {loss.shape} from `{name}`: sum it, for "
+            "example with tf.reduce_sum."
+        )
+    return output._replace(extra_loss=loss)
+
+
 def _check_member(member: Any) -> Any:
     if not callable(member):
         raise TypeError(f"A member of a Sequential must be callable. Received {member!r}.")
@@ -197,7 +209,11 @@ class Sequential(Layer):
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> Any:
         """Applies the members in turn; plain functions receive the tensor alone."""
         for layer in self._layers:
-            inputs = layer(inputs, is_training=is_training, seed=seed) if isinstance(layer, Layer) else layer(inputs)
+            if isinstance(layer, Layer):
+                inputs = layer(inputs, is_training=is_training, seed=seed)
+            else:
+                inputs = layer(inputs)
+                _check_member(layer)  # again: a Keras layer makes its variables when it is first called
         return inputs
 
     def __len__(self) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+import numbers
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from bayesconv.kernel_bias import make_kernel_bias
-from bayesconv.layers.linear import Linear
+from bayesconv.layers.linear import Linear, as_batch_shape
 from bayesconv.weights import Initializer, KernelBias
 
 PADDINGS = ("VALID", "SAME")
@@ -70,6 +71,8 @@ class ConvolutionOp:
     def _convolve_native(
         self, inputs: tf.Tensor, kernel: tf.Tensor, strides: tuple[int, ...], dilations: tuple[int, ...]
     ) -> tf.Tensor:
+        if len(strides) == 3 and max(dilations) > 1 and kernel.dtype != tf.float32:
+            kernel, dilations = _with_gaps(kernel, dilations), (1, 1, 1)  # conv3d dilates in float32 only on CPU
         convolve = tf.nn.conv2d if len(strides) == 2 else tf.nn.conv3d
         return convolve(inputs, kernel, (1, *strides, 1), self.padding, dilations=(1, *dilations, 1))
 
@@ -85,6 +88,18 @@ class ConvolutionOp:
         stacked = tf.reshape(stacked, [*filter_shape[:-1], count * filter_shape[-1]])
         outputs = self._convolve(inputs, stacked, groups=self.groups * count)
         return tf.reshape(outputs, tf.concat([tf.shape(outputs)[:last], batch_shape, [filter_shape[-1]]], axis=0))
+
+
+def _with_gaps(kernel: tf.Tensor, dilations: tuple[int, ...]) -> tf.Tensor:
+    """The kernel of a dilated convolution written out, with zeros between its taps."""
+    for axis, dilation in enumerate(dilations):
+        shape, padding = kernel.shape.as_list(), [[0, 0]] * (kernel.shape.rank + 1)
+        padding[axis + 1] = [0, dilation - 1]
+        spread = tf.pad(tf.expand_dims(kernel, axis + 1), padding)
+        reach = (shape[axis] - 1) * dilation + 1
+        spread = tf.reshape(spread, [*shape[:axis], shape[axis] * dilation, *shape[axis + 1 :]])
+        kernel = tf.gather(spread, tf.range(reach), axis=axis)
+    return kernel
 
 
 class Convolution(Linear):
@@ -153,7 +168,7 @@ class Convolution(Linear):
     ) -> None:
         _check_sizes(input_size, output_size, rank, groups)
         filter_shape = per_axis("filter_shape", filter_shape, rank)
-        batch_shape = (batch_shape,) if isinstance(batch_shape, int) else tuple(batch_shape)
+        batch_shape = as_batch_shape(batch_shape)
         op = ConvolutionOp(
             per_axis("strides", strides, rank),
             per_axis("dilations", dilations, rank),
@@ -184,10 +199,10 @@ def per_axis(name: str, value: int | Sequence[int], rank: int) -> tuple[int, ...
     Raises:
       ValueError: If there is another number of them, or one is not a positive int.
     """
-    values = (value,) * rank if isinstance(value, int) else tuple(value)
-    if len(values) != rank or not all(isinstance(v, int) and v > 0 for v in values):
+    values = tuple(value) if isinstance(value, Iterable) else (value,) * rank
+    if len(values) != rank or not all(isinstance(v, numbers.Integral) and v > 0 for v in values):
         raise ValueError(f"`{name}` is a positive int or one per spatial axis, {rank} in all. Received {value!r}.")
-    return values
+    return tuple(int(v) for v in values)
 
 
 def validated_padding(padding: str) -> str:

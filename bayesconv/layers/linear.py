@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+import numbers
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,7 @@ class Linear(Layer):
         name: str | None,
     ) -> None:
         super().__init__(name=name)
+        _check_types(dtype, activation_fn)
         self._linear_op, self._shapes, self._input_size = linear_op, shapes, input_size
         self._dtype, self._activation_fn = tf.as_dtype(dtype), activation_fn
         made = _make(make_kernel_bias_fn, shapes, init_fns, linear_op.batch_ndims, fan_in, self._dtype)
@@ -63,6 +66,16 @@ class Linear(Layer):
             self._stochastic_pass = made.estimator(linear_op, made.posterior)
 
     penalty_weight: float = 1.0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Linear:
+        if self.posterior is not None:
+            raise TypeError(
+                f"`{self.name}` cannot be copied, since TensorFlow Probability's distributions cannot. Build the layer "
+                "again and load what this one saves."
+            )
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return copied
 
     @property
     def kernel(self) -> Any:
@@ -136,6 +149,21 @@ class Linear(Layer):
         return inputs
 
 
+def as_batch_shape(batch_shape: int | Sequence[int]) -> tuple[int, ...]:
+    """The shape of a batch of kernels as a tuple; a ValueError if it is none."""
+    sizes = tuple(batch_shape) if isinstance(batch_shape, Iterable) else (batch_shape,)
+    if not all(isinstance(size, numbers.Integral) and size > 0 for size in sizes):
+        raise ValueError(f"`batch_shape` is a positive int or a sequence of them. Received {batch_shape!r}.")
+    return tuple(int(size) for size in sizes)
+
+
+def _check_types(dtype: Any, activation_fn: Any) -> None:
+    if not tf.as_dtype(dtype).is_floating:
+        raise ValueError(f"`dtype` is a floating-point type. Received {tf.as_dtype(dtype).name}.")
+    if not (activation_fn is None or callable(activation_fn)):
+        raise TypeError(f"`activation_fn` must be callable, such as tf.nn.relu. Received {activation_fn!r}.")
+
+
 def _make(
     factory: Callable[..., Any], shapes: KernelBias, init_fns: KernelBias, batch_ndims: int, fan_in: int, dtype: tf.DType
 ) -> Any:
@@ -152,6 +180,11 @@ def _make(
         "fan_in": fan_in,
     }
     made = call_factory(factory, tuple(shapes), options)
+    if not isinstance(made, VariationalKernelBias) and isinstance(as_kernel_bias(made).kernel, tfd.Distribution):
+        raise TypeError(
+            "make_kernel_bias_fn gives weights, or what make_kernel_bias_variational gives. Received distributions from "
+            f"{name_of(factory)}: hand it over as functools.partial(make_kernel_bias_flipout, posterior=...)."
+        )
     for member, shape, weight in zip(shapes._fields, shapes, as_kernel_bias(made), strict=True):
         _check_weight(factory, member, shape, weight, dtype)
     return made

@@ -1,0 +1,42 @@
+"""What holds in every test: a seed, no window, no silent fallback of AutoGraph, the full product only on request."""
+
+from __future__ import annotations
+
+import logging
+
+import matplotlib as mpl
+import pytest
+import tensorflow as tf
+
+import bayesconv as bc
+
+mpl.use("Agg")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is marked `full` or `notebooks`, unless `-m` chooses for itself."""
+    if config.option.markexpr:
+        return
+    heavy = [item for item in items if item.get_closest_marker("full") or item.get_closest_marker("notebooks")]
+    if heavy:
+        config.hook.pytest_deselected(items=heavy)
+        items[:] = [item for item in items if item not in set(heavy)]
+
+
+class _Collector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def _a_seed_and_no_autograph_fallback():
+    bc.set_seed(0)
+    collector, logger = _Collector(), tf.get_logger()
+    logger.addHandler(collector)
+    yield
+    logger.removeHandler(collector)
+    assert not [message for message in collector.messages if "AutoGraph could not transform" in message]

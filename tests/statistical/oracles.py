@@ -1,0 +1,343 @@
+"""What every registered part is tested against: exact moments and densities, by name, without TensorFlow's help.
+
+Grids are made of the registries. A part without an entry here makes its tests fail, and the message says which entry
+to add; see `oracle_of`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+from scipy import integrate, stats
+
+import bayesconv as bc
+from bayesconv.layers.linear import Linear
+
+
+def oracle_of(table: Mapping[str, Any], kind: str, name: str) -> Any:
+    """The entry of a registered part; the test fails if there is none."""
+    if name not in table:
+        pytest.fail(
+            f"The {kind} {name!r} is registered and has no oracle. Add {name!r} to "
+            f"{kind.upper()}_ORACLES in tests/statistical/oracles.py: {_WHAT_TO_ADD[kind]}"
+        )
+    return table[name]
+
+
+_WHAT_TO_ADD = {
+    "estimator": "an EstimatorOracle that says where it is exact and how it correlates the examples of a batch.",
+    "posterior": "a function of a layer's variables (NumPy arrays by name) to the mean and variance of every weight.",
+    "prior": "a PriorOracle with the log-density of one weight written in NumPy or SciPy, and options to test.",
+    "divergence": "a function of the posterior, the prior and their KL by quadrature to the expected value of the "
+    "divergence, or None where it must refuse the pair.",
+}
+
+
+# Layers
+
+
+class Case(NamedTuple):
+    """A layer's geometry with the shape of its inputs."""
+
+    arguments: dict[str, Any]
+    input_shape: tuple[int, ...]
+
+    @property
+    def is_convolution(self) -> bool:
+        return "filter_shape" in self.arguments
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether a weight meets several positions of an example."""
+        return self.is_convolution or len(self.input_shape) > 2 + len(self.arguments.get("batch_shape", ()))
+
+
+def _convolution(*input_shape: int, **arguments: Any) -> Case:
+    return Case({"filter_shape": 3, "rank": len(input_shape) - 2, "output_size": 2, **arguments}, input_shape)
+
+
+CASES = {
+    "conv1d": _convolution(3, 5, 2, input_size=2),
+    "conv1d_strided_dilated_same": _convolution(3, 7, 2, input_size=2, strides=2, dilations=2, padding="SAME"),
+    "conv2d": _convolution(3, 4, 4, 2, input_size=2),
+    "conv2d_same_strided_oblong": _convolution(
+        3, 3, 4, 1, input_size=1, filter_shape=(2, 3), strides=(2, 1), padding="SAME"
+    ),
+    "conv2d_dilated_without_bias": _convolution(3, 5, 5, 1, input_size=1, filter_shape=2, dilations=2, use_bias=False),
+    "conv2d_groups": _convolution(3, 3, 4, 4, input_size=4, output_size=4, filter_shape=2, groups=2),
+    "conv3d": _convolution(3, 3, 3, 3, 1, input_size=1, filter_shape=2, output_size=1),
+    "conv2d_batch_of_kernels": Case(
+        {"input_size": 1, "output_size": 1, "filter_shape": 2, "batch_shape": (2,)}, (3, 3, 3, 2, 1)
+    ),
+    "affine": Case({"input_size": 5, "output_size": 3}, (3, 5)),
+    "affine_of_positions": Case({"input_size": 3, "output_size": 2}, (3, 4, 3)),
+    "affine_batch_of_kernels": Case({"input_size": 3, "output_size": 2, "batch_shape": (2,)}, (3, 2, 3)),
+}
+
+
+def inputs_of(case: Case) -> np.ndarray:
+    """Fixed inputs of about unit size, whose last example repeats the first."""
+    x = np.random.default_rng(11).normal(size=case.input_shape)
+    x[-1] = x[0]
+    return x
+
+
+def make_layer(case: Case, dtype: tf.DType = tf.float64, **choices: Any) -> Linear:
+    """A layer with weights away from zero and with scales that differ: `choices` go to the variational factory."""
+    factory = functools.partial(bc.make_kernel_bias_variational, **choices)
+    kind = bc.Convolution if case.is_convolution else bc.Affine
+    return randomized(kind(**case.arguments, make_kernel_bias_fn=factory, dtype=dtype))
+
+
+def randomized(layer: bc.Layer, seed: int = 5) -> Any:
+    """The layer with every location drawn from N(0, 0.5^2), and scales of 0.2 to 0.8."""
+    rng = np.random.default_rng(seed)
+    for name, variable in layer.named_variables.items():
+        if "scale" in name.rpartition("/")[2]:
+            variable.assign(np.log(np.expm1(rng.uniform(0.2, 0.8, variable.shape))))
+        else:
+            variable.assign(rng.normal(scale=0.5, size=variable.shape))
+    return layer
+
+
+def unit_responses(case: Case, x: np.ndarray) -> np.ndarray:
+    """`[K, *output_shape]`: what the layer gives for weights that are zero but for one, kernel's first, then bias'.
+
+    A linear layer's outputs are the sum over k of weight k times these, so its moments follow from the weights'.
+    """
+    arguments = dict(case.arguments)
+    batch_shape = arguments.pop("batch_shape", ())
+    if not batch_shape:
+        return _single_responses(arguments, x)
+    (count,) = batch_shape
+    parts = [_single_responses({**arguments, "use_bias": False}, x[..., b, :]) for b in range(count)]
+    biases = [np.broadcast_to(np.eye(arguments["output_size"])[i], parts[0].shape[1:]) for i in range(arguments["output_size"])]
+    blocks = [*parts, *[np.stack(biases)] * (count if arguments.get("use_bias", True) else 0)]
+    placed = []
+    for index, block in enumerate(blocks):
+        whole = np.zeros([*block.shape[:-1], count, block.shape[-1]])
+        whole[..., index % count, :] = block
+        placed.append(whole)
+    return np.concatenate(placed)
+
+
+def _single_responses(arguments: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
+    c_in, c_out, groups = arguments["input_size"], arguments["output_size"], arguments.get("groups", 1)
+    if "filter_shape" in arguments:
+        rank = x.ndim - 2
+        size = arguments["filter_shape"]
+        taps = (size,) * rank if isinstance(size, int) else tuple(size)
+        options = {key: arguments[key] for key in ("strides", "padding", "dilations") if key in arguments}
+        apply = functools.partial(reference.convolution, **options)
+    else:
+        taps, apply = (), np.matmul
+    responses = []
+    for *tap, i, o in itertools.product(*map(range, taps), range(c_in // groups), range(c_out)):
+        kernel = np.zeros([*taps, c_in, c_out])
+        kernel[(*tap, o // (c_out // groups) * (c_in // groups) + i, o)] = 1.0
+        responses.append(apply(x, kernel))
+    if arguments.get("use_bias", True):
+        responses += [np.broadcast_to(np.eye(c_out)[o], responses[0].shape) for o in range(c_out)]
+    return np.stack(responses)
+
+
+# Posteriors
+
+
+def moments_of(layer: Linear, posterior: str = "mean_field_normal") -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of every weight, `[K]` each, in the order of `unit_responses`."""
+    variables = {name: variable.numpy().astype(np.float64) for name, variable in layer.named_variables.items()}
+    return oracle_of(POSTERIOR_ORACLES, "posterior", posterior)(variables)
+
+
+def _mean_field_normal(variables: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    members = [member for member in ("kernel", "bias") if f"{member}/loc" in variables]
+    locs = [variables[f"{member}/loc"].ravel() for member in members]
+    scales = [np.log1p(np.exp(variables[f"{member}/untransformed_scale"].ravel())) for member in members]
+    return np.concatenate(locs), np.square(np.concatenate(scales))
+
+
+POSTERIOR_ORACLES: dict[str, Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]] = {
+    "mean_field_normal": _mean_field_normal,
+}
+
+
+# Estimators
+
+
+class EstimatorOracle(NamedTuple):
+    """What an estimator promises.
+
+    Attributes:
+      is_exact: Whether its outputs have the posterior's moments in a case; elsewhere it must refuse with a ValueError.
+      shares_noise: Whether the examples of a batch meet the same kernel: their covariance is then the one formula,
+        and else zero.
+      is_normal: Whether a mean-field normal posterior gives normal outputs, example by example.
+    """
+
+    is_exact: Callable[[Case], bool]
+    shares_noise: bool
+    is_normal: bool = True
+
+
+ESTIMATOR_ORACLES = {
+    "reparameterization": EstimatorOracle(is_exact=lambda case: True, shares_noise=True),
+    "flipout": EstimatorOracle(is_exact=lambda case: True, shares_noise=False),
+    "local_reparameterization": EstimatorOracle(is_exact=lambda case: not case.shares_weights, shares_noise=False),
+}
+
+
+class Moments(NamedTuple):
+    """Exact moments of a layer's outputs, flattened to D.
+
+    Attributes:
+      mean: `[D]`.
+      covariance: `[D, D]` if all examples meet one kernel.
+      example: `[D]`, the example that each output belongs to.
+      position: `[D]`, the same of its position within the example, over all axes but the channel's.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    example: np.ndarray
+    position: np.ndarray
+
+    @property
+    def same_example(self) -> np.ndarray:
+        return self.example[:, np.newaxis] == self.example
+
+    @property
+    def same_position(self) -> np.ndarray:
+        return self.position[:, np.newaxis] == self.position
+
+
+def output_moments(case: Case, x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> Moments:
+    """E y_a = sum_k A_ka m_k and Cov(y_a, y_b) = sum_k A_ka A_kb s_k^2, with the unit responses A."""
+    responses = unit_responses(case, x)
+    shape = responses.shape[1:]
+    flat = responses.reshape([len(responses), -1])
+    example, position = np.unravel_index(np.arange(flat.shape[1]) // shape[-1], (shape[0], math.prod(shape[1:-1])))
+    return Moments(mean @ flat, flat.T * variance @ flat, example, position)
+
+
+# Priors
+
+
+class PriorOracle(NamedTuple):
+    """A prior of one weight.
+
+    Attributes:
+      log_prob: `log_prob(w, he_stddev, **options)`, the log-density.
+      landmarks: `landmarks(he_stddev, **options)`, points where it bends, so that quadrature looks there.
+      options: Sets of options to test.
+    """
+
+    log_prob: Callable[..., np.ndarray]
+    landmarks: Callable[..., tuple[float, ...]]
+    options: tuple[dict[str, Any], ...]
+
+
+def _at_loc(he: float, *, loc: float = 0.0, **_: Any) -> tuple[float, ...]:
+    return (loc,)
+
+
+def _normal(w: np.ndarray, he: float, *, loc: float = 0.0, scale: float | None = None) -> np.ndarray:
+    return stats.norm.logpdf(w, loc, he if scale is None else scale)
+
+
+def _laplace(
+    w: np.ndarray, he: float, *, loc: float = 0.0, scale: float | None = None, stddev: float | None = None
+) -> np.ndarray:
+    stddev = he if stddev is None else stddev
+    return stats.laplace.logpdf(w, loc, stddev / math.sqrt(2.0) if scale is None else scale)
+
+
+def _student_t(
+    w: np.ndarray, he: float, *, df: float = 3.0, loc: float = 0.0, scale: Any = None, stddev: Any = None
+) -> np.ndarray:
+    stddev = he if stddev is None else stddev
+    return stats.t.logpdf(w, df, loc, stddev / math.sqrt(df / (df - 2.0)) if scale is None else scale)
+
+
+def _mixture(w: np.ndarray, scales: tuple[float, ...], probs: tuple[float, ...]) -> np.ndarray:
+    return np.logaddexp(*(math.log(p) + stats.norm.logpdf(w, 0.0, s) for s, p in zip(scales, probs, strict=True)))
+
+
+def _scale_mixture(w: np.ndarray, he: float, *, scales: Any = None, probs: Any = (0.5, 0.5)) -> np.ndarray:
+    # 1/2 (a he)^2 + 1/2 (he / 2)^2 = he^2  =>  a^2 = 2 - 1/4
+    return _mixture(w, (math.sqrt(1.75) * he, 0.5 * he) if scales is None else scales, probs)
+
+
+def _spike_and_slab(
+    w: np.ndarray, he: float, *, spike_scale: Any = None, slab_scale: Any = None, slab_probability: float = 0.5
+) -> np.ndarray:
+    spike = 0.1 * he if spike_scale is None else spike_scale
+    slab = 2.0 * he if slab_scale is None else slab_scale
+    return _mixture(w, (spike, slab), (1.0 - slab_probability, slab_probability))
+
+
+def _around_zero(he: float, **options: Any) -> tuple[float, ...]:
+    narrow = options.get("spike_scale") or min(options.get("scales") or (0.1 * he,))
+    return (-6 * narrow, -2 * narrow, 0.0, 2 * narrow, 6 * narrow)
+
+
+PRIOR_ORACLES = {
+    "normal": PriorOracle(_normal, _at_loc, ({}, {"loc": 0.3, "scale": 0.7})),
+    "laplace": PriorOracle(_laplace, _at_loc, ({}, {"loc": 0.3, "scale": 0.4}, {"stddev": 0.4})),
+    "student_t": PriorOracle(_student_t, _at_loc, ({}, {"df": 1.5, "loc": 0.3, "scale": 0.4}, {"df": 5.0, "stddev": 2.0})),
+    "scale_mixture": PriorOracle(_scale_mixture, _around_zero, ({}, {"scales": (1.0, 0.05), "probs": (0.25, 0.75)})),
+    "spike_and_slab": PriorOracle(
+        _spike_and_slab, _around_zero, ({}, {"spike_scale": 0.02, "slab_scale": 1.5, "slab_probability": 0.2})
+    ),
+}
+
+
+class LogRatio(NamedTuple):
+    """Moments of log q(w) - log p(w) under q: the KL, and the standard deviation of one Monte Carlo draw of it."""
+
+    mean: float
+    stddev: float
+
+
+def log_ratio(loc: float, scale: float, prior: str, he_stddev: float, options: Mapping[str, Any]) -> LogRatio:
+    """By adaptive quadrature over +-12 standard deviations of q = N(loc, scale^2), split where the prior bends."""
+    return _log_ratio(loc, scale, prior, he_stddev, tuple(options.items()))
+
+
+@functools.cache
+def _log_ratio(loc: float, scale: float, prior: str, he_stddev: float, items: tuple[tuple[str, Any], ...]) -> LogRatio:
+    oracle, options = oracle_of(PRIOR_ORACLES, "prior", prior), dict(items)
+
+    def ratio(w: float) -> float:
+        return stats.norm.logpdf(w, loc, scale) - oracle.log_prob(w, he_stddev, **options)
+
+    low, high = loc - 12 * scale, loc + 12 * scale
+    inside = [p for p in oracle.landmarks(he_stddev, **options) if low < p < high]
+    edges = sorted({low, loc - 4 * scale, loc, loc + 4 * scale, high, *inside})
+
+    def expectation(function: Callable[[float], float]) -> float:
+        def weighted(w: float) -> float:
+            return stats.norm.pdf(w, loc, scale) * function(w)
+
+        parts = [integrate.quad(weighted, a, b, epsabs=1e-12, epsrel=1e-10) for a, b in itertools.pairwise(edges)]
+        return math.fsum(value for value, _ in parts)
+
+    mean = expectation(ratio)
+    return LogRatio(mean, math.sqrt(max(expectation(lambda w: (ratio(w) - mean) ** 2), 0.0)))
+
+
+# Divergences: whether a name must refuse a pair, given whether it has a closed form
+
+DIVERGENCE_ORACLES = {
+    "exact": lambda kl, has_closed_form: kl if has_closed_form else None,
+    "monte_carlo": lambda kl, has_closed_form: kl,
+    "best_effort": lambda kl, has_closed_form: kl,
+}

@@ -1,0 +1,242 @@
+"""Outputs of every estimator have the posterior's mean, variances and covariances, position by position.
+
+y = A w for independent weights, so E y = A E[w] and Cov y = A diag(Var w) A': the unit responses A come from a NumPy
+convolution. With 8,000 draws and up to 500 comparisons a test finds, 19 times in 20, a mean that is off by 0.085
+standard deviations and a variance or covariance that is off by 12 % of the standard deviations' product; a false
+alarm has probability 1e-6. What is looked for is larger: a scale that is not the softplus of its variable,
+covariances between positions that are zero, a bias without noise.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import bounds
+import numpy as np
+import oracles
+import pytest
+import tensorflow as tf
+from sampling import draws
+from scipy import stats
+
+from bayesconv import distributions, estimators, posteriors, random
+from bayesconv.estimators import Estimate
+from bayesconv.weights import map_kernel_bias
+
+NUM_DRAWS = 8_000
+NUM_DRAWS_OF_A_MUTANT = 3_000
+MEAN_FIELD = "mean_field_normal"
+GRID = [(name, case) for name in estimators.names() for case in oracles.CASES]
+
+
+@functools.cache
+def sampled(case_name: str, estimator: Any, posterior: Any, num: int = NUM_DRAWS) -> Any:
+    """Draws `[R, D]` of a layer's outputs, and their exact moments."""
+    case = oracles.CASES[case_name]
+    if isinstance(estimator, tuple):
+        estimator = dict(estimator)
+    layer = oracles.make_layer(case, estimator=estimator, posterior=posterior)
+    x = oracles.inputs_of(case)
+    outputs = draws(lambda seed: layer(tf.constant(x), seed=seed, is_training=False), num)
+    name = posterior if isinstance(posterior, str) else MEAN_FIELD
+    exact = oracles.output_moments(case, x, *oracles.moments_of(layer, name))
+    return outputs.reshape([num, -1]), exact
+
+
+def check_within_examples(outputs: np.ndarray, exact: oracles.Moments) -> dict[str, bounds.Comparison]:
+    return {
+        "mean": bounds.compare_means(outputs, exact.mean),
+        "variance": bounds.compare_variances(outputs, np.diag(exact.covariance)),
+        "covariance": bounds.compare_covariances(outputs, exact.covariance, where=exact.same_example),
+    }
+
+
+def is_exact(estimator: str, case_name: str) -> bool:
+    oracle = oracles.oracle_of(oracles.ESTIMATOR_ORACLES, "estimator", estimator)
+    return oracle.is_exact(oracles.CASES[case_name])
+
+
+@pytest.mark.parametrize(("estimator", "case_name"), GRID)
+def test_outputs_have_the_posteriors_moments_where_the_estimator_is_exact(estimator, case_name):
+    if not is_exact(estimator, case_name):
+        with pytest.raises(ValueError, match=estimator):
+            layer = oracles.make_layer(oracles.CASES[case_name], estimator=estimator)
+            layer(oracles.inputs_of(oracles.CASES[case_name]))
+        return
+    comparisons = check_within_examples(*sampled(case_name, estimator, MEAN_FIELD))
+    assert all(comparison.agrees for comparison in comparisons.values()), comparisons
+
+
+@pytest.mark.parametrize("posterior", posteriors.names())
+def test_outputs_have_the_moments_of_every_posterior(posterior):
+    comparisons = check_within_examples(*sampled("conv2d", "reparameterization", posterior))
+    assert all(comparison.agrees for comparison in comparisons.values()), comparisons
+
+
+@pytest.mark.parametrize("estimator", estimators.names())
+@pytest.mark.parametrize("case_name", ["conv2d", "affine"])
+def test_every_output_of_a_normal_posterior_is_normal(estimator, case_name):
+    oracle = oracles.oracle_of(oracles.ESTIMATOR_ORACLES, "estimator", estimator)
+    if not (oracle.is_normal and is_exact(estimator, case_name)):
+        return
+    outputs, exact = sampled(case_name, estimator, MEAN_FIELD)
+    z = (outputs - exact.mean) / np.sqrt(np.diag(exact.covariance))
+    smallest = min(stats.kstest(column, "norm").pvalue for column in z.T)
+    assert smallest * z.shape[1] > bounds.ALPHA  # Bonferroni over the outputs
+    # So is a difference of two outputs of an example: signs must not make the joint distribution a mixture.
+    difference = outputs[:, 0] - outputs[:, 1]
+    contrast = np.r_[1.0, -1.0, np.zeros(len(exact.mean) - 2)]
+    z = (difference - contrast @ exact.mean) / np.sqrt(contrast @ exact.covariance @ contrast)
+    assert stats.kstest(z, "norm").pvalue > bounds.ALPHA
+
+
+def laplace_posterior(specs: Any) -> Any:
+    """Zero mean and standard deviations of 0.3 to 0.9."""
+
+    def one(spec: Any) -> Any:
+        stddev = np.linspace(0.3, 0.9, np.prod(spec.shape)).reshape(spec.shape)
+        loc = tf.zeros(spec.shape, spec.dtype)
+        return distributions.independent(distributions.tfd.Laplace(loc, tf.constant(stddev / np.sqrt(2.0), spec.dtype)))
+
+    return map_kernel_bias(one, specs)
+
+
+def test_flipout_keeps_the_moments_of_a_posterior_that_is_symmetric_but_not_normal():
+    case = oracles.CASES["conv2d"]
+    layer, x = oracles.make_layer(case, estimator="flipout", posterior=laplace_posterior), oracles.inputs_of(case)
+    outputs = draws(lambda seed: layer(tf.constant(x), seed=seed, is_training=False), NUM_DRAWS)
+    sizes = np.prod(layer.kernel_shape), 2
+    variance = np.square(np.concatenate([np.linspace(0.3, 0.9, size) for size in sizes]))
+    exact = oracles.output_moments(case, x, np.zeros_like(variance), variance)
+    comparisons = check_within_examples(outputs.reshape([NUM_DRAWS, -1]), exact)
+    assert all(comparison.agrees for comparison in comparisons.values()), comparisons
+
+
+def test_a_draw_in_a_loop_compiled_or_not_is_the_eager_draw():
+    case = oracles.CASES["conv2d_groups"]
+    layer, x = oracles.make_layer(case, estimator="flipout"), tf.constant(oracles.inputs_of(case))
+    eager = np.stack([layer(x, seed=(i, 4)) for i in range(3)])
+    for jit_compile in (False, True):
+        compiled = draws(lambda seed: layer(x, seed=seed), 3, salt=4, jit_compile=jit_compile)
+        np.testing.assert_allclose(compiled, eager, rtol=1e-9, atol=1e-12)
+
+
+# The documented bias of local reparameterization on convolutions
+
+APPROXIMATE = (("name", "local_reparameterization"), ("approximate", True))
+
+
+@pytest.mark.parametrize("case_name", ["conv1d", "conv2d"])
+def test_approximate_local_reparameterization_keeps_marginals_and_loses_covariances(case_name):
+    outputs, exact = sampled(case_name, APPROXIMATE, MEAN_FIELD, num=NUM_DRAWS_OF_A_MUTANT)
+    comparisons = check_within_examples(outputs, exact)
+    assert comparisons["mean"].agrees
+    assert comparisons["variance"].agrees
+    assert not comparisons["covariance"].agrees
+    independent = np.diag(np.diag(exact.covariance))
+    assert bounds.compare_covariances(outputs, independent).agrees  # what it gives instead: no covariance at all
+
+
+@pytest.mark.parametrize("estimator", ["flipout", APPROXIMATE])
+def test_pooling_a_smooth_image_shrinks_its_variance_under_approximate_local_reparameterization_only(estimator):
+    case = oracles.Case(oracles.CASES["conv2d"].arguments, (1, 7, 7, 2))
+    choice = estimator if isinstance(estimator, str) else dict(estimator)
+    layer, x = oracles.make_layer(case, estimator=choice), 1.0 + 0.3 * oracles.inputs_of(case)
+    pooled = draws(lambda seed: tf.reduce_mean(layer(tf.constant(x), seed=seed), axis=[0, 1, 2])[0], NUM_DRAWS_OF_A_MUTANT)
+    exact = oracles.output_moments(case, x, *oracles.moments_of(layer))
+    covariance = exact.covariance[::2, ::2]  # of the first filter
+    comparison = bounds.compare_variances(pooled[:, np.newaxis], covariance.mean())
+    assert comparison.agrees == (estimator == "flipout")
+    if estimator != "flipout":  # the mean of 25 positions taken as independent: about 1/20 of the variance
+        assert pooled.var() < 0.1 * covariance.mean()
+        assert bounds.compare_variances(pooled[:, np.newaxis], np.trace(covariance) / len(covariance) ** 2).agrees
+
+
+# Mutants: each is one line away from correct code, and must be found
+
+
+def _mean_of(posterior: Any) -> Any:
+    return map_kernel_bias(lambda d: d.mean(), posterior)
+
+
+def per_position_signs(linear_op: Any, posterior: Any) -> Any:
+    """Flipout with signs of the shape of the whole tensors: no single kernel explains an example."""
+
+    def stochastic_pass(inputs: tf.Tensor, draw: Any, seed: tf.Tensor) -> Estimate:
+        weights, mean = draw(), _mean_of(posterior)
+        seed_in, seed_out = random.split(seed)
+        flipped = inputs * random.signs(tf.shape(inputs), seed_in, inputs.dtype)
+        deviation = linear_op(flipped, map_kernel_bias(tf.subtract, weights, mean))
+        flips = random.signs(tf.shape(deviation), seed_out, inputs.dtype)
+        return Estimate(linear_op(inputs, mean) + flips * deviation, weights)
+
+    return stochastic_pass
+
+
+def bias_without_noise(linear_op: Any, posterior: Any) -> Any:
+    """Reparameterization that samples the kernel only."""
+
+    def stochastic_pass(inputs: tf.Tensor, draw: Any, seed: tf.Tensor) -> Estimate:
+        weights = draw()._replace(bias=posterior.bias.mean())
+        return Estimate(linear_op(inputs, weights), weights)
+
+    return stochastic_pass
+
+
+def signs_only_of_inputs(linear_op: Any, posterior: Any) -> Any:
+    """Flipout whose mean is applied to the flipped inputs."""
+
+    def stochastic_pass(inputs: tf.Tensor, draw: Any, seed: tf.Tensor) -> Estimate:
+        weights = draw()
+        flips = random.signs([tf.shape(inputs)[0], 1, 1, inputs.shape[-1]], seed, inputs.dtype)
+        return Estimate(linear_op(inputs * flips, weights), weights)
+
+    return stochastic_pass
+
+
+def forgotten_softplus(specs: Any) -> Any:
+    """A posterior whose scale is the magnitude of its variable."""
+
+    def one(spec: Any) -> Any:
+        loc = tf.Variable(tf.zeros(spec.shape, spec.dtype), name=f"{spec.name}/loc")
+        raw = tf.Variable(tf.ones(spec.shape, spec.dtype), name=f"{spec.name}/untransformed_scale")
+        scale = distributions.tfp.util.DeferredTensor(raw, tf.abs)
+        return distributions.independent(distributions.Normal(loc, scale))
+
+    return map_kernel_bias(one, specs)
+
+
+def variance_as_scale(specs: Any) -> Any:
+    """A posterior that squares its scale."""
+
+    def one(spec: Any) -> Any:
+        loc = tf.Variable(tf.zeros(spec.shape, spec.dtype), name=f"{spec.name}/loc")
+        raw = tf.Variable(tf.ones(spec.shape, spec.dtype), name=f"{spec.name}/untransformed_scale")
+        scale = distributions.tfp.util.DeferredTensor(raw, lambda r: tf.square(tf.math.softplus(r)))
+        return distributions.independent(distributions.Normal(loc, scale))
+
+    return map_kernel_bias(one, specs)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "posterior", "passes", "fails"),
+    [
+        (per_position_signs, MEAN_FIELD, {"mean", "variance"}, {"covariance"}),
+        (bias_without_noise, MEAN_FIELD, {"mean"}, {"variance", "covariance"}),
+        (signs_only_of_inputs, MEAN_FIELD, set(), {"mean"}),
+        ("reparameterization", forgotten_softplus, {"mean"}, {"variance", "covariance"}),
+        ("flipout", variance_as_scale, {"mean"}, {"variance", "covariance"}),
+    ],
+)
+def test_mutants_are_found_by_the_moments_that_they_break_and_by_no_other(estimator, posterior, passes, fails):
+    comparisons = check_within_examples(*sampled("conv2d", estimator, posterior, num=NUM_DRAWS_OF_A_MUTANT))
+    assert {name for name, comparison in comparisons.items() if not comparison.agrees} >= fails
+    assert {name for name, comparison in comparisons.items() if comparison.agrees} >= passes
+
+
+def test_a_new_part_without_an_oracle_fails_with_the_entry_to_add():
+    for kind in ("estimator", "posterior", "prior", "divergence"):
+        table = getattr(oracles, f"{kind.upper()}_ORACLES")
+        with pytest.raises(pytest.fail.Exception, match=f"Add 'brand_new' to {kind.upper()}_ORACLES"):
+            oracles.oracle_of(table, kind, "brand_new")
