@@ -1,0 +1,143 @@
+"""Accuracy, calibration and out-of-distribution detection on the digits: every shipped configuration, five seeds.
+
+    python -m benchmarks.digits_seeds [--seeds 5] [--out benchmarks/results/digits.json] [--runs runs/results]
+
+Prints the table of the README. Runs are kept, so that an interrupted benchmark goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+from tqdm import tqdm
+
+import bayesconv as bc
+from bayesconv import config, evaluation, experiment, files, metrics, runs
+
+CONFIGS = (
+    "digits_deterministic",
+    "digits_flipout",
+    "digits_reparameterization",
+    "digits_laplace_prior",
+    "digits_flipout_temperature1",
+)
+SCORES = ("accuracy", "nll", "brier", "ece")
+UNCERTAINTIES = ("mutual_information", "predictive_entropy")
+REFERENCE, SCALED = "digits_deterministic", "digits_deterministic, temperature-scaled"
+
+
+def report_of(name: str, seed: int, root: Path, *settings: str) -> tuple[runs.Run, dict[str, Any]]:
+    """Trains a configuration with a seed, unless that was done before, and scores it."""
+    folder = root / "-".join([name, *settings, str(seed)]).replace("=", "_")
+    loaded = config.load_config(Path("configs") / f"{name}.yaml", [f"seed={seed}", *settings])
+    if not (folder / "evaluation.json").exists():
+        experiment.train(loaded, folder, resume=(folder / "history.jsonl").exists(), progress=False)
+        experiment.evaluate(folder)
+    return runs.load_run(folder), json.loads((folder / "evaluation.json").read_text())
+
+
+def temperature_scaled(run: runs.Run, seed: int, root: Path) -> dict[str, Any]:
+    """Scores of a run after temperature scaling.
+
+    A run that was refitted on its validation images has none left to choose the temperature on, so it comes from the
+    same configuration trained without them.
+    """
+    held_out, _ = report_of(REFERENCE, seed, root, "data.refit=false")
+    labelled = held_out.dataset()
+    logits = evaluation.predict(held_out, labelled.validation.x).logits
+    temperature = metrics.temperature_scale(logits, labelled.validation.y)
+    test = evaluation.predict(run, labelled.test.x)
+    probs = metrics.apply_temperature(test.logits, temperature).mean(axis=0)
+    return {**metrics.classification_report(probs, labelled.test.y), "ood": {}}
+
+
+def collect(seeds: int, root: Path) -> dict[str, list[dict[str, Any]]]:
+    """All reports, by configuration."""
+    reports: dict[str, list[dict[str, Any]]] = {}
+    for name in tqdm(CONFIGS, unit="configuration"):
+        for seed in range(seeds):
+            run, report = report_of(name, seed, root)
+            reports.setdefault(name, []).append(report)
+            if name == REFERENCE:
+                reports.setdefault(SCALED, []).append(temperature_scaled(run, seed, root))
+    return reports
+
+
+def spread(reports: list[dict[str, Any]], read: Callable[[Mapping[str, Any]], float]) -> tuple[float, float]:
+    """Mean and standard deviation over the seeds."""
+    values = [read(report) for report in reports]
+    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def scores_table(reports: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Scores on the test images, as Markdown."""
+    lines = ["| configuration | KL temperature | accuracy | NLL | Brier | ECE | ECE if calibrated |", "|---|---|---|---|---|---|---|"]
+    for name, several in reports.items():
+        temperature = several[0].get("temperature")
+        cells = [f"`{name}`", "-" if temperature is None else f"{temperature:g}"]
+        for score in SCORES:
+            mean, sd = spread(several, lambda report, score=score: report[score])
+            cells.append(f"{mean:.2%} ± {100 * sd:.2f}" if score == "accuracy" else f"{mean:.4f} ± {sd:.4f}")
+        cells.append(f"{spread(several, lambda report: report['ece_null']['mean'])[0]:.4f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def ood_table(reports: Mapping[str, list[dict[str, Any]]]) -> str:
+    """AUROC of the uncertainties, as Markdown."""
+    with_sets = {name: several for name, several in reports.items() if several[0]["ood"]}
+    sets = list(next(iter(with_sets.values()))[0]["ood"])
+    lines = [f"| configuration | {' | '.join(f'{s}, {u}' for s in sets for u in ('MI', 'entropy'))} |"]
+    lines.append("|---" * (1 + 2 * len(sets)) + "|")
+    for name, several in with_sets.items():
+        cells = [_auroc(several, s, u) for s in sets for u in UNCERTAINTIES]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _auroc(reports: list[dict[str, Any]], name: str, uncertainty: str) -> str:
+    if reports[0]["ood"][name]["auroc"][uncertainty] is None:
+        return "-"
+    mean, sd = spread(reports, lambda report: report["ood"][name]["auroc"][uncertainty])
+    return f"{mean:.3f} ± {sd:.3f}"
+
+
+def comparison(reports: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Flipout against the deterministic net, seed by seed."""
+    pairs = list(zip(reports["digits_flipout"], reports[REFERENCE], strict=True))
+    differences = [bayesian["ece"] - point["ece"] for bayesian, point in pairs]
+    error = statistics.stdev(differences) / len(differences) ** 0.5 if len(differences) > 1 else 0.0
+    ratio = statistics.mean(b["nll"] for b, _ in pairs) / statistics.mean(p["nll"] for _, p in pairs)
+    return (
+        f"Flipout against deterministic: NLL ratio {ratio:.3f}; ECE difference {statistics.mean(differences):+.4f}, "
+        f"standard error of the paired difference {error:.4f}."
+    )
+
+
+def main() -> None:
+    """Runs, prints and writes everything."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", default="benchmarks/results/digits.json")
+    parser.add_argument("--runs", type=Path, default=Path("runs/results"))
+    arguments = parser.parse_args()
+    reports = collect(arguments.seeds, arguments.runs)
+    print("\n\n".join([scores_table(reports), ood_table(reports), comparison(reports)]))
+    versions = {"tensorflow": tf.__version__, "bayesconv": bc.__version__, "python": platform.python_version()}
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    result = {"machine": machine, "versions": versions, "reports": reports}
+    print(f"\nWritten to {files.write_text(arguments.out, json.dumps(result, indent=1) + chr(10))}")
+
+
+if __name__ == "__main__":
+    main()
