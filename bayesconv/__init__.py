@@ -36,7 +36,8 @@ _HOME = {
     "bayesconv.objectives": ("elbo",),
     "bayesconv.prediction": ("Predictive", "predict"),
     "bayesconv.random": ("set_seed",),
-    "bayesconv.training": ("History", "fit"),
+    "bayesconv.loop": ("History",),
+    "bayesconv.training": ("fit",),
     "bayesconv.weights": ("KernelBias", "WeightSpec", "as_kernel_bias", "map_kernel_bias"),
 }
 _MODULES = (
@@ -61,7 +62,7 @@ _MODULES = (
 )
 _ORIGIN = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = sorted([*_ORIGIN, *_MODULES])  # noqa: PLE0605
+__all__ = sorted([*_ORIGIN, *_MODULES])
 
 
 def __getattr__(name: str) -> Any:

@@ -85,7 +85,9 @@ def _pair(element: Any) -> tuple[Any, Any]:
 def _count(dataset: tf.data.Dataset) -> int:
     known = int(dataset.cardinality())
     if known == tf.data.INFINITE_CARDINALITY:
-        raise ValueError("A training data set must be finite: one pass is an epoch. Received an infinite one; .take(n).")
+        raise ValueError(
+            "A training data set must be finite: one pass is an epoch. Received an infinite one; .take(n)."
+        )
     count = known if known >= 0 else sum(1 for _ in dataset)
     if count == 0:
         raise ValueError("There is nothing to train on: the data set is empty.")

@@ -81,6 +81,7 @@ class Call:
         return random.fold_in(self.layer_seed(layer), use)
 
     def layer_seed(self, layer: Any) -> tf.Tensor:
+        """The layer's seed in this call."""
         return random.fold_in(self.seed, self._order.setdefault(layer, len(self._order)))
 
     def nested(self, seed: random.Seed, is_training: bool, weights: str) -> Call:
@@ -99,9 +100,12 @@ class Call:
 _current: ContextVar[Call | None] = ContextVar("bayesconv_call", default=None)
 
 
-def current() -> Call | None:
-    """The call in progress, or None outside every layer."""
-    return _current.get()
+def current() -> Call:
+    """The call in progress; a RuntimeError outside every layer."""
+    call = _current.get()
+    if call is None:
+        raise RuntimeError("No layer is being called. Call the layer itself, layer(inputs), not its forward method.")
+    return call
 
 
 @contextlib.contextmanager
@@ -116,7 +120,7 @@ def entered(call: Call) -> Iterator[Call]:
 
 def enter(seed: random.Seed, is_training: bool, weights: str) -> contextlib.AbstractContextManager[Call]:
     """Joins the call in progress, or begins one."""
-    outer = current()
+    outer = _current.get()
     if outer is None:
         return entered(Call(seed, is_training=is_training, weights=weights))
     return entered(outer.nested(seed, is_training, weights))

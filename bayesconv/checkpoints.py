@@ -43,7 +43,9 @@ class RunFolder:
         """
         state = json.loads(str(files.load_arrays(self.last).get(_STATE, "null")))
         if state is None:
-            raise ValueError(f"{self.last} holds no state of a run, so it cannot be resumed. Train again in a new folder.")
+            raise ValueError(
+                f"{self.last} holds no state of a run, so it cannot be resumed. Train again in a new folder."
+            )
         return state
 
     def load_last(self, variables: Mapping[str, tf.Variable]) -> None:

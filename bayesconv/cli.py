@@ -84,7 +84,8 @@ def _fail(message: str, code: int) -> int:
 def _how_to_resume(arguments: argparse.Namespace) -> str:
     if arguments.command is not _train:
         return ""
-    return f" Go on with the same command and --resume; the run is in {_run_folder(arguments)}."
+    how = "--resume in place of --overwrite" if arguments.overwrite else "and --resume"
+    return f" Go on with the same command {how}; the run is in {_run_folder(arguments)}."
 
 
 def _parser() -> argparse.ArgumentParser:

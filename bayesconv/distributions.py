@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
+from tensorflow_probability import util as tfp_util
 
 from bayesconv import random
-
-tfb, tfd = tfp.bijectors, tfp.distributions
 
 SIGN_SYMMETRIC = "sign_symmetric"
 INDEPENDENT_NORMAL = "independent_normal"
@@ -42,7 +42,7 @@ def mean_field_normal(loc: tf.Tensor, scale: tf.Tensor, name: str) -> tfd.Distri
       scale: Initial scale, of the weight's shape.
       name: Prefix of the variables' names.
     """
-    scale_variable = tfp.util.TransformedVariable(scale, tfb.Softplus(), name=f"{name}/untransformed_scale")
+    scale_variable = tfp_util.TransformedVariable(scale, tfb.Softplus(), name=f"{name}/untransformed_scale")
     return independent(Normal(tf.Variable(loc, name=f"{name}/loc"), scale_variable))
 
 

@@ -35,9 +35,17 @@ class LinearOp(Protocol):
       shares_weights: Whether one weight meets several positions of an example.
     """
 
-    name: str
-    batch_ndims: int
-    shares_weights: bool
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def batch_ndims(self) -> int: ...  # noqa: D102
+
+    @property
+    def shares_weights(self) -> bool: ...  # noqa: D102
+
+    def check_inputs(self, name: str, inputs: tf.Tensor, input_size: int) -> None:
+        """Raises a ValueError if a layer of that name cannot take the inputs."""
 
     def __call__(self, inputs: tf.Tensor, weights: KernelBias) -> tf.Tensor:
         """The operator applied with a kernel, plus the bias if there is one."""

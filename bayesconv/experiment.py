@@ -16,7 +16,7 @@ from bayesconv.data import Dataset
 from bayesconv.files import save_arrays, write_text
 from bayesconv.layers import Layer
 from bayesconv.prediction import Predictive
-from bayesconv.training import History
+from bayesconv.loop import History
 
 
 def train(

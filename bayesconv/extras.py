@@ -126,7 +126,7 @@ class LastCall(threading.local):
         value = getattr(self._extra, member)
         if value is not None and self._context not in _enclosing_contexts():
             raise RuntimeError(
-                f"`{name}.extra_{member}` belongs to a different execution context: the last call of the layer was made "
+                f"`{name}.extra_{member}` belongs to a different execution context: the layer's last call was made "
                 "in another tf.function (or eagerly) than the code that reads it. Return it from the tf.function that "
                 "called the layer, or use collect_extras() there and return `extras.loss`."
             )

@@ -90,7 +90,16 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, TypeError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, AttributeError, struct.error) as error:
+    except (
+        ValueError,
+        TypeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        KeyError,
+        AttributeError,
+        struct.error,
+    ) as error:
         raise ValueError(
             f"{path} is damaged or is not an .npz file of plain arrays: {error}. Restore it from a backup, or train "
             "again."

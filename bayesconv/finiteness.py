@@ -42,7 +42,7 @@ def _problems(layer: Layer, inputs: Any, output: LayerOutput) -> list[str]:
 def _gradient_problem(model: Layer, inputs: Any, targets: Any, likelihood: Likelihood, seed: tf.Tensor) -> str:
     with tf.GradientTape() as tape:
         model_loss = -tf.reduce_mean(likelihood.log_prob(model(inputs, seed=random.as_seed(seed)), targets))
-        loss = model_loss + model.extra_loss
+        loss = model_loss + (model.extra_loss or 0.0)
     named = {path: variable for path, variable in model.named_variables.items() if variable.trainable}
     gradients = tape.gradient(loss, list(named.values()))
     for (path, variable), gradient in zip(named.items(), gradients, strict=True):

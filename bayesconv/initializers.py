@@ -21,7 +21,9 @@ def _fans(shape: tuple[int, ...], batch_ndims: int) -> tuple[int, int]:
 
 def _scaled(name: str, variance: Callable[[int, int], float], uniform: bool) -> Callable[..., Initializer]:
     def make(*, seed: random.Seed = None) -> Initializer:
-        def initializer(shape: Any, dtype: Any = tf.float32, batch_ndims: int = 0, seed: random.Seed = seed) -> tf.Tensor:
+        def initializer(
+            shape: Any, dtype: Any = tf.float32, batch_ndims: int = 0, seed: random.Seed = seed
+        ) -> tf.Tensor:
             shape = tuple(int(size) for size in shape)
             stddev = math.sqrt(variance(*_fans(shape, batch_ndims)))
             if uniform:
@@ -72,7 +74,7 @@ def initial_value(initializer: Initializer, shape: Any, dtype: Any, batch_ndims:
     optional = {"batch_ndims": batch_ndims, "seed": seed}
     chosen = {key: value for key, value in optional.items() if key in accepted}
     value = tf.convert_to_tensor(initializer(shape, dtype=dtype, **chosen))
-    if value.shape != tuple(shape):
+    if tuple(value.shape) != tuple(shape):
         raise ValueError(
             f"An initializer must return the shape it is asked for. Received shape {tuple(value.shape)} from "
             f"{initializer!r} instead of {tuple(shape)}."

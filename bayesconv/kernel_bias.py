@@ -83,7 +83,17 @@ def make_kernel_bias(
         value = initializers.initial_value(initializer, spec.shape, spec.dtype, spec.batch_ndims, spec.seed)
         return tf.Variable(value, name=spec.name)
 
-    specs = _specs(kernel_shape, bias_shape, init_kernel_fn, init_bias_fn, kernel_batch_ndims, bias_batch_ndims, dtype, kernel_name, bias_name)
+    specs = _specs(
+        kernel_shape,
+        bias_shape,
+        init_kernel_fn,
+        init_bias_fn,
+        kernel_batch_ndims,
+        bias_batch_ndims,
+        dtype,
+        kernel_name,
+        bias_name,
+    )
     return map_kernel_bias(one, specs)
 
 
@@ -141,7 +151,18 @@ def make_kernel_bias_variational(
       >>> layer.divergence.name
       'exact'
     """
-    specs = _specs(kernel_shape, bias_shape, init_kernel_fn, init_bias_fn, kernel_batch_ndims, bias_batch_ndims, dtype, kernel_name, bias_name, fan_in)
+    specs = _specs(
+        kernel_shape,
+        bias_shape,
+        init_kernel_fn,
+        init_bias_fn,
+        kernel_batch_ndims,
+        bias_batch_ndims,
+        dtype,
+        kernel_name,
+        bias_name,
+        fan_in,
+    )
     q = _distributions("posterior", posteriors.resolve(posterior), specs)
     p = _distributions("prior", priors.resolve(prior), specs)
     return VariationalKernelBias(
@@ -168,7 +189,19 @@ def _with_signature_of_tfp(piece: Callable[[KernelBias], KernelBias]) -> Callabl
         kernel_name: str = "kernel",
         bias_name: str = "bias",
     ) -> KernelBias:
-        return piece(_specs(kernel_shape, bias_shape, init_kernel_fn, init_bias_fn, kernel_batch_ndims, bias_batch_ndims, dtype, kernel_name, bias_name))
+        return piece(
+            _specs(
+                kernel_shape,
+                bias_shape,
+                init_kernel_fn,
+                init_bias_fn,
+                kernel_batch_ndims,
+                bias_batch_ndims,
+                dtype,
+                kernel_name,
+                bias_name,
+            )
+        )
 
     return make
 

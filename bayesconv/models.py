@@ -120,7 +120,9 @@ def digits_cnn(
     sizes = [channels, *filters]
     layers: list[Layer] = [conv(a, b, 3, name=f"conv{i + 1}") for i, (a, b) in enumerate(itertools.pairwise(sizes))]
     layers.insert(2, MaxPool(2))
-    return Sequential([*layers, Flatten(), dense(height * width * sizes[-1], output_size, name="head")], name="digits_cnn")
+    return Sequential(
+        [*layers, Flatten(), dense(height * width * sizes[-1], output_size, name="head")], name="digits_cnn"
+    )
 
 
 def _parts(make_kernel_bias_fn: Callable[..., Any], dtype: Any) -> tuple[Callable[..., Layer], Callable[..., Layer]]:
@@ -132,8 +134,7 @@ def _parts(make_kernel_bias_fn: Callable[..., Any], dtype: Any) -> tuple[Callabl
 def _pooled(input_shape: Sequence[int], times: int) -> tuple[int, int, int]:
     if len(input_shape) != 3 or min(input_shape) < 1 or min(input_shape[:2]) < 2**times:
         raise ValueError(
-            f"This model takes images [H, W, C] at least {2**times} pixels high and wide. "
-            f"Received {list(input_shape)}."
+            f"This model takes images [H, W, C] at least {2**times} pixels high and wide. Received {list(input_shape)}."
         )
     height, width, channels = input_shape
     return height // 2**times, width // 2**times, channels

@@ -1,6 +1,6 @@
 """The evidence lower bound: the one place where a KL is scaled.
 
-    loss = mean_n[-log p(y_n | x_n, w)] + kl_weight * temperature * KL / num_data        nats per example
+loss = mean_n[-log p(y_n | x_n, w)] + kl_weight * temperature * KL / num_data        nats per example
 """
 
 from __future__ import annotations

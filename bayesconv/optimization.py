@@ -13,7 +13,6 @@ from bayesconv.registry import Registry, unknown_name_message
 SCALE_PREFIX = "untransformed_"
 
 
-
 class FusedAdam(keras.optimizers.Adam):
     """Keras' Adam by TensorFlow's fused kernel: the same formula, several times as fast on a CPU."""
 

@@ -57,7 +57,9 @@ def mean_field_normal(
                 "A mean-field normal posterior starts with a positive scale. "
                 f"Received initial_scale={initial_scale}, initial_scale_ratio={initial_scale_ratio}."
             )
-        return distributions.mean_field_normal(_location(spec, scale), tf.fill(spec.shape, tf.cast(scale, spec.dtype)), spec.name)
+        return distributions.mean_field_normal(
+            _location(spec, scale), tf.fill(spec.shape, tf.cast(scale, spec.dtype)), spec.name
+        )
 
     return map_kernel_bias(one, specs)
 

@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import weakref
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from bayesconv import calls, random
+from bayesconv import random, sampling
 from bayesconv.inputs import as_inputs, output_size_of
 from bayesconv.layers import Layer
 from bayesconv.likelihoods import Likelihood
 from bayesconv.objectives import as_likelihood
 from bayesconv.registry import Identifier, unknown_name_message
-from bayesconv.weights import KernelBias
+from bayesconv.sampling import Sums, sampler_of
 
-MEMORY_BUDGET = 256 * 2**20  # bytes of a bank of draws, and of the samples that a Predictive keeps
 METHODS = ("sampling",)
 
 
@@ -69,7 +67,11 @@ class Predictive:
     @property
     def mutual_information_corrected(self) -> np.ndarray:
         """`[N]` nats; mutual information without the bias of a finite S, `MI / (1 - 1/S)`, to first order."""
-        return self.mutual_information / (1.0 - 1.0 / self.num_samples) if self.num_samples > 1 else self.mutual_information
+        return (
+            self.mutual_information / (1.0 - 1.0 / self.num_samples)
+            if self.num_samples > 1
+            else self.mutual_information
+        )
 
     @property
     def logits(self) -> np.ndarray:
@@ -127,7 +129,7 @@ def predict(
       ((5, 3), (8, 5, 3))
     """
     _check_arguments(num_samples, method, weights, batch_size)
-    members = list(model) if isinstance(model, (list, tuple)) else [model]
+    members: list[Layer] = [model] if isinstance(model, Layer) else list(model)
     if not members:
         raise ValueError("predict needs a model or a list with at least one. Received an empty list.")
     family, moments = as_likelihood(likelihood), _Moments(keep_samples)
@@ -142,108 +144,12 @@ def predict(
     return moments.summarize(seed, family)
 
 
-class Sums(NamedTuple):
-    """Sums over the draws of a bank, for a batch: of the means, their squares and the entropies; and the outputs."""
-
-    mean: np.ndarray
-    square: np.ndarray
-    entropy: np.ndarray
-    outputs: np.ndarray
-
-
-class Sampler:
-    """Compiled passes of one model over banks of draws; holds the model weakly.
-
-    Args:
-      model: From `[N, ..]` to `[N, K]`.
-      example: A batch of one input.
-      likelihood: What the outputs mean.
-      weights: `"sample"` or `"mean"`.
-    """
-
-    def __init__(self, model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str) -> None:
-        self._model, self._likelihood, self._weights = weakref.ref(model), likelihood, weights
-        self._layers: list[Any] = []
-        self._spec = tf.TensorSpec([None, *example.shape[1:]], example.dtype)
-        signature = [
-            tf.TensorSpec(example.shape, example.dtype),
-            tf.TensorSpec([2], tf.int32),
-            tf.TensorSpec([None], tf.int32),
-        ]
-        self._draw = tf.function(self._draw_bank, signature, autograph=False)
-        self._evaluate: Any = None
-
-    def banks(self, example: tf.Tensor, num_samples: int, seed: tf.Tensor) -> Iterator[list[tuple[tf.Tensor, ...]]]:
-        """Draws of all layers, stacked, in portions that fit the memory budget; one empty bank if none is random."""
-        first = [] if self._weights == "mean" else self._draw(example, seed, tf.range(1))
-        if not first:
-            yield []
-            return
-        bytes_per_draw = sum(tensor.numpy().nbytes for tensor in tf.nest.flatten(first))
-        portion = max(1, MEMORY_BUDGET // bytes_per_draw)
-        for start in range(0, num_samples, portion):
-            yield self._draw(example, seed, tf.range(start, min(start + portion, num_samples)))
-
-    def evaluate(self, batch: tf.Tensor, draws: list[tuple[tf.Tensor, ...]]) -> Sums:
-        """Sums over the draws, as arrays."""
-        if self._evaluate is None:
-            specs = tf.nest.map_structure(lambda t: tf.TensorSpec([None, *t.shape[1:]], t.dtype), draws)
-            self._evaluate = tf.function(self._evaluate_bank, [self._spec, specs], autograph=False)
-        return Sums(*(part.numpy() for part in self._evaluate(batch, draws)))
-
-    def _draw_bank(self, example: tf.Tensor, seed: tf.Tensor, indices: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
-        draws = self._draw_once(example, seed)  # for the structure; the pass itself is pruned from the graph
-        self._layers = [weakref.ref(layer) for layer in draws]
-        if not draws:
-            return []
-        signature = [tuple(tf.TensorSpec(t.shape, t.dtype) for t in draw) for draw in draws.values()]
-        return tf.map_fn(
-            lambda index: list(self._draw_once(example, random.fold_in(seed, index)).values()),
-            indices,
-            fn_output_signature=signature,
-        )
-
-    def _draw_once(self, example: tf.Tensor, seed: tf.Tensor) -> dict[Layer, tuple[tf.Tensor, ...]]:
-        with calls.entered(calls.Call(seed, is_training=False, weights="coherent")) as call:
-            self._model()(example)
-        return {layer: tuple(t for t in draw if t is not None) for layer, draw in call.draws.items()}
-
-    def _evaluate_bank(self, batch: tf.Tensor, draws: list[tuple[tf.Tensor, ...]]) -> Sums:
-        if draws:
-            spec = tf.TensorSpec([None, None], batch.dtype)
-            outputs = tf.map_fn(lambda draw: self._pass(batch, draw), draws, fn_output_signature=spec)
-        else:
-            outputs = self._pass(batch, [])[tf.newaxis]
-        wide = tf.cast(outputs, tf.float64)
-        means = self._likelihood.mean(wide)
-        parts = (means, tf.square(means), self._likelihood.entropy(wide))
-        return Sums(*(tf.reduce_sum(part, axis=0) for part in parts), outputs)
-
-    def _pass(self, batch: tf.Tensor, draw: list[tuple[tf.Tensor, ...]]) -> tf.Tensor:
-        given = {layer(): KernelBias(*tensors) for layer, tensors in zip(self._layers, draw, strict=True)} if draw else {}
-        weights = "coherent" if given else "mean"
-        with calls.entered(calls.Call(0, is_training=False, weights=weights, draws=given)):
-            return self._model()(batch)
-
-
-_samplers: weakref.WeakKeyDictionary[Layer, dict[Any, Sampler]] = weakref.WeakKeyDictionary()
-
-
-def sampler_of(model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str) -> Sampler:
-    """The model's sampler for inputs of this shape, made once."""
-    known = _samplers.setdefault(model, {})
-    key = (tuple(example.shape), example.dtype, likelihood, weights)
-    if key not in known:
-        known[key] = Sampler(model, example, likelihood, weights)
-    return known[key]
-
-
 class _Batches:
     """Inputs in batches, from an array or a data set, as often as asked for."""
 
     def __init__(self, model: Layer, x: Any, batch_size: int) -> None:
         self._model, self._is_data_set = model, isinstance(x, tf.data.Dataset)
-        self._x = x if self._is_data_set else as_inputs(model, x)
+        self._x: Any = x if self._is_data_set else as_inputs(model, x)
         self._batch_size = batch_size
         first = next(iter(self), None)
         if first is None:
@@ -254,7 +160,9 @@ class _Batches:
     def __iter__(self) -> Iterator[tf.Tensor]:
         if self._is_data_set:
             for element in self._x:
-                yield tf.convert_to_tensor(as_inputs(self._model, element[0] if isinstance(element, tuple) else element))
+                yield tf.convert_to_tensor(
+                    as_inputs(self._model, element[0] if isinstance(element, tuple) else element)
+                )
         else:
             for start in range(0, len(self._x), self._batch_size):
                 yield tf.convert_to_tensor(self._x[start : start + self._batch_size])
@@ -285,7 +193,7 @@ class _Moments:
         self._sums[-1] = [total + part for total, part in zip(self._sums[-1], sums, strict=True)]
         self._counts[-1] += len(batches[0].outputs)
         self._bytes += sum(batch.outputs.nbytes for batch in batches)
-        if self._keep or (self._keep is None and self._bytes <= MEMORY_BUDGET):
+        if self._keep or (self._keep is None and self._bytes <= sampling.MEMORY_BUDGET):
             self._samples.append(np.concatenate([batch.outputs for batch in batches], axis=1))
         else:
             self._keep, self._samples = False, []
@@ -311,9 +219,9 @@ class _Moments:
 
 
 def _check_arguments(num_samples: int, method: str, weights: str, batch_size: int) -> None:
-    for name, value in (("num_samples", num_samples), ("batch_size", batch_size)):
-        if not (isinstance(value, int) and value > 0):
-            raise ValueError(f"`{name}` must be a positive int. Received {value!r}.")
+    for name, count in (("num_samples", num_samples), ("batch_size", batch_size)):
+        if not (isinstance(count, int) and count > 0):
+            raise ValueError(f"`{name}` must be a positive int. Received {count!r}.")
     for name, value, choices in (("method", method, METHODS), ("weights", weights, ("sample", "mean"))):
         if value not in choices:
             raise ValueError(unknown_name_message(f"value of `{name}`", value, choices))

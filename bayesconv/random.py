@@ -47,8 +47,10 @@ def as_seed(seed: Seed) -> tf.Tensor:
         seed = int(seed)
         return tf.constant([_wrap(seed), _wrap(seed >> 32)], tf.int32)
     seed = tf.convert_to_tensor(seed)
-    if seed.shape != (2,) or not seed.dtype.is_integer:
-        raise ValueError(f"A seed is an int or a pair of ints. Received shape {seed.shape} and dtype {seed.dtype.name}.")
+    if tuple(seed.shape) != (2,) or not seed.dtype.is_integer:
+        raise ValueError(
+            f"A seed is an int or a pair of ints. Received shape {seed.shape} and dtype {seed.dtype.name}."
+        )
     return tf.cast(seed, tf.int32)
 
 

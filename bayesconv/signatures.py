@@ -49,7 +49,9 @@ def call_factory(function: Callable[..., Any], shapes: tuple[Any, Any], options:
     accepted = {alias: key for key in options for alias in _ALIASES.get(key, (key,)) if alias in by_name}
     unknown = [p for p in _positional(function)[2:] if p.name not in accepted and p.default is _KINDS.empty]
     if not unknown:
-        return function(*shapes, **_without_defaults(parameters, accepted, options), **_rest(by_name, accepted, options))
+        return function(
+            *shapes, **_without_defaults(parameters, accepted, options), **_rest(by_name, accepted, options)
+        )
     return function(*shapes, *(options[key] for key in _order_of(function, unknown)))
 
 
@@ -62,7 +64,7 @@ def _order_of(function: Callable[..., Any], unknown: list[inspect.Parameter]) ->
         "A factory of weights takes (kernel_shape, bias_shape, init_kernel_fn, init_bias_fn, kernel_batch_ndims, "
         "bias_batch_ndims, dtype, kernel_name, bias_name), some of these by name, or the older order (kernel_shape, "
         "bias_shape, dtype, kernel_initializer, bias_initializer, kernel_name, bias_name). Received "
-        f"{name_of(function)}{inspect.signature(function)}, whose parameters {[p.name for p in unknown]} are none of them."
+        f"{name_of(function)}{inspect.signature(function)}, whose {[p.name for p in unknown]} are none of them."
     )
 
 
@@ -80,7 +82,7 @@ def _without_defaults(
 def _rest(
     by_name: Mapping[str, inspect.Parameter], accepted: Mapping[str, str], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What a `**kwargs` of the factory gets: TFP's options, which it may hand on to a factory that knows no `fan_in`."""
+    """What a `**kwargs` gets: TFP's options, which may be handed on to a factory that knows no `fan_in`."""
     if not any(p.kind is _KINDS.VAR_KEYWORD for p in by_name.values()):
         return {}
     unnamed = set(_NEW_ORDER) - set(accepted.values())

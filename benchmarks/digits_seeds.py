@@ -81,7 +81,10 @@ def spread(reports: list[dict[str, Any]], read: Callable[[Mapping[str, Any]], fl
 
 def scores_table(reports: Mapping[str, list[dict[str, Any]]]) -> str:
     """Scores on the test images, as Markdown."""
-    lines = ["| configuration | KL temperature | accuracy | NLL | Brier | ECE | ECE if calibrated |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| configuration | KL temperature | accuracy | NLL | Brier | ECE | ECE if calibrated |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, several in reports.items():
         temperature = several[0].get("temperature")
         cells = [f"`{name}`", "-" if temperature is None else f"{temperature:g}"]

@@ -17,7 +17,9 @@ class Timing(NamedTuple):
     highest: float
 
 
-def time_interleaved(contenders: Mapping[str, Callable[[], object]], *, rounds: int = 15, calls: int = 10) -> dict[str, Timing]:
+def time_interleaved(
+    contenders: Mapping[str, Callable[[], object]], *, rounds: int = 15, calls: int = 10
+) -> dict[str, Timing]:
     """Times contenders in turn; the first is the reference.
 
     A machine that is slow for a while is so for all contenders of a round, so ratios are steadier than times.

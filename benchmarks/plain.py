@@ -1,4 +1,4 @@
-"""The network `small_cnn` written by hand in plain TensorFlow, with a fused Adam step: what there is to compare with."""
+"""`small_cnn` written by hand in plain TensorFlow, with a fused Adam step: what there is to compare with."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ class PlainSmallCnn:
         x = tf.nn.relu(x @ self.kernels["dense1"] + self.biases["dense1"])
         return x @ self.kernels["head"] + self.biases["head"]
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, 28, 28, 1]), tf.TensorSpec([None], tf.int32)], autograph=False
-    )
+    @tf.function(input_signature=[tf.TensorSpec([None, 28, 28, 1]), tf.TensorSpec([None], tf.int32)], autograph=False)
     def train_step(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """One Adam step; returns the loss."""
         with tf.GradientTape() as tape:

@@ -1,6 +1,6 @@
 """Cost of a training step of `small_cnn`, batch 128, relative to the same network written by hand.
 
-    python -m benchmarks.training_step [--rounds 15] [--out benchmarks/results/training_step.json]
+python -m benchmarks.training_step [--rounds 15] [--out benchmarks/results/training_step.json]
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FACTORIES = {
 def training_step(factory: object) -> tf.types.experimental.GenericFunction:
     """The step that `fit` compiles, for `small_cnn` with these weights."""
     from bayesconv import objectives
-    from bayesconv.training import _Loop
+    from bayesconv.loop import TrainingLoop
 
     model = bc.models.get("small_cnn")((28, 28, 1), 10, factory)
     optimizer = GroupedOptimizer(make_optimizer("adam", 1e-3, "constant", 1), model.trainable_variables)
@@ -45,7 +45,7 @@ def training_step(factory: object) -> tf.types.experimental.GenericFunction:
         seed = bc.random.fold_in(bc.random.as_seed(0), step)
         return bc.elbo(model, x, y, num_data=60_000, seed=seed), tf.constant(1.0)
 
-    return _Loop(model, Batches(), objective, optimizer, None, {}, None)._compiled_step
+    return TrainingLoop(model, Batches(), objective, optimizer, None, {}, None).compiled_step
 
 
 def main() -> None:
@@ -65,7 +65,9 @@ def main() -> None:
     timings = time_interleaved(contenders, rounds=arguments.rounds)
     print(f"small_cnn, training step of {BATCH}: milliseconds, ratio to plain TensorFlow (lowest - highest)")
     for name, timing in timings.items():
-        print(f"{name:<20} {1e3 * timing.seconds:7.2f} {timing.ratio:6.2f} ({timing.lowest:.2f} - {timing.highest:.2f})")
+        print(
+            f"{name:<20} {1e3 * timing.seconds:7.2f} {timing.ratio:6.2f} ({timing.lowest:.2f} - {timing.highest:.2f})"
+        )
     result = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         "versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "bayesconv": bc.__version__},

@@ -146,9 +146,7 @@ def test_two_layers_of_one_call_draw_independently_and_other_modes_share_their_d
     model.seen = []
     model(X, seed=1)
     np.testing.assert_array_equal(model.seen[0], model.seen[1])
-    noise = [
-        (layer.extra_result.kernel - layer.kernel.mean()) / layer.kernel.stddev() for layer in model.inner
-    ]
+    noise = [(layer.extra_result.kernel - layer.kernel.mean()) / layer.kernel.stddev() for layer in model.inner]
     assert np.abs(noise[0] - noise[1]).max() > 1e-2
 
 
@@ -326,7 +324,9 @@ def test_a_penalty_may_be_a_number_and_must_be_a_scalar():
     layer = bc.Lambda(extra_loss_fn=lambda y: 0.5)
     layer(X)
     assert float(layer.extra_loss) == 0.5
-    with pytest.raises(ValueError, match=r"extra_loss of a layer is a scalar in nats. Received shape \(2, 2\) from `per`"):
+    with pytest.raises(
+        ValueError, match=r"extra_loss of a layer is a scalar in nats. Received shape \(2, 2\) from `per`"
+    ):
         bc.Lambda(extra_loss_fn=lambda y: y, name="per")(X)
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from scipy.special import logsumexp, softmax
 
 import bayesconv as bc
-from bayesconv import estimators, prediction, random
+from bayesconv import estimators, prediction, random, sampling
 
 X = np.random.default_rng(0).normal(size=(7, 6, 6, 1)).astype(np.float32)
 
@@ -119,7 +119,9 @@ def test_a_point_model_is_evaluated_once():
 
 
 def test_a_model_with_some_point_layers_draws_the_others():
-    model = bc.Sequential([bc.Flatten(), bc.Affine(36, 5), bc.Affine(5, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)])
+    model = bc.Sequential(
+        [bc.Flatten(), bc.Affine(36, 5), bc.Affine(5, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)]
+    )
     np.testing.assert_allclose(bc.predict(model, X, num_samples=3, seed=2).logits, _loop(model, X, 3, 2), atol=1e-6)
 
 
@@ -178,7 +180,7 @@ def test_samples_are_kept_on_request_or_when_they_fit(monkeypatch):
     np.testing.assert_array_equal(dropped.probs, kept.probs)
     with pytest.raises(ValueError, match=r"were not kept.*keep_samples=True"):
         _ = dropped.logits
-    monkeypatch.setattr(prediction, "MEMORY_BUDGET", 100)
+    monkeypatch.setattr(sampling, "MEMORY_BUDGET", 100)
     with pytest.raises(ValueError, match="exceed the memory budget"):
         _ = bc.predict(model, X, num_samples=3).logits
     np.testing.assert_allclose(bc.predict(model, X, num_samples=3, keep_samples=True).logits, kept.logits, atol=1e-6)
@@ -188,10 +190,10 @@ def test_a_small_memory_budget_gives_the_same_result_in_portions(monkeypatch):
     model, portions = _model(), []
     expected = bc.predict(model, X, num_samples=5, seed=4)
     bytes_per_draw = 4 * sum(np.prod(q.event_shape) for layer in (model[0], model[-1]) for q in layer.posterior)
-    evaluate = prediction.Sampler.evaluate
-    monkeypatch.setattr(prediction, "MEMORY_BUDGET", int(2.5 * bytes_per_draw))
+    evaluate = sampling.Sampler.evaluate
+    monkeypatch.setattr(sampling, "MEMORY_BUDGET", int(2.5 * bytes_per_draw))
     monkeypatch.setattr(
-        prediction.Sampler,
+        sampling.Sampler,
         "evaluate",
         lambda self, batch, draws: portions.append(len(draws[0][0])) or evaluate(self, batch, draws),
     )
@@ -265,7 +267,9 @@ def test_an_empty_ensemble_is_refused():
 
 
 def test_the_average_is_of_probabilities_and_not_of_logits():
-    predictive = bc.predict(_model(_factory("reparameterization", posterior={"name": "mean_field_normal", "initial_scale": 2.0})), X)
+    predictive = bc.predict(
+        _model(_factory("reparameterization", posterior={"name": "mean_field_normal", "initial_scale": 2.0})), X
+    )
     log_mean = logsumexp(predictive.logits - logsumexp(predictive.logits, axis=-1, keepdims=True), axis=0) - np.log(32)
     np.testing.assert_allclose(np.log(predictive.probs), log_mean, atol=1e-4)
     assert np.abs(predictive.probs - softmax(predictive.logits.mean(axis=0), axis=-1)).max() > 0.05

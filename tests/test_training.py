@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import bayesconv as bc
-from bayesconv import checkpoints, random, training
+from bayesconv import checkpoints, loop, random
 
 tfd = tfp.distributions
 RNG = np.random.default_rng(0)
@@ -24,7 +24,13 @@ FIT = {"epochs": 3, "batch_size": 8, "learning_rate": 0.05, "progress": False}
 
 def _model(factory=bc.make_kernel_bias_flipout, name="head", init_seed=1):
     bc.set_seed(init_seed)
-    return bc.Sequential([bc.Affine(3, 4, make_kernel_bias_fn=factory, name="hidden"), tf.nn.relu, bc.Affine(4, 3, make_kernel_bias_fn=factory, name=name)])
+    return bc.Sequential(
+        [
+            bc.Affine(3, 4, make_kernel_bias_fn=factory, name="hidden"),
+            tf.nn.relu,
+            bc.Affine(4, 3, make_kernel_bias_fn=factory, name=name),
+        ]
+    )
 
 
 def _values(model):
@@ -74,7 +80,14 @@ def test_it_learns():
 
 def test_one_step_of_sgd_is_the_gradient_of_the_elbo():
     model, twin = _model(), _model()
-    options = {"epochs": 1, "batch_size": 22, "kl_schedule": "constant", "temperature": 0.5, "num_samples": 2, "seed": 6}
+    options = {
+        "epochs": 1,
+        "batch_size": 22,
+        "kl_schedule": "constant",
+        "temperature": 0.5,
+        "num_samples": 2,
+        "seed": 6,
+    }
     rows = bc.fit(
         model, (X, Y), optimizer="sgd", learning_rate=0.1, learning_rate_schedule="constant", progress=False, **options
     ).rows
@@ -100,16 +113,22 @@ def test_the_rows_report_weighted_means_over_the_examples():
     log_probs = tf.nn.log_softmax(model(X)).numpy()
     expected = -log_probs[np.arange(22), Y].mean()
     for row in rows:
-        np.testing.assert_allclose([row["nll"], row["loss"], row["kl"]], [expected, expected, 0.0], rtol=1e-5, atol=1e-9)
+        np.testing.assert_allclose(
+            [row["nll"], row["loss"], row["kl"]], [expected, expected, 0.0], rtol=1e-5, atol=1e-9
+        )
         assert row["images_per_second"] > 0
 
 
 def test_the_kl_weight_follows_the_schedule_and_the_temperature_scales_the_kl():
     for temperature in (1.0, 0.25):
         model = _model()
-        rows = bc.fit(model, (X, Y), kl_schedule={"name": "linear", "warm_up": 0.5}, temperature=temperature, **FIT).rows
+        rows = bc.fit(
+            model, (X, Y), kl_schedule={"name": "linear", "warm_up": 0.5}, temperature=temperature, **FIT
+        ).rows
         last_steps = [2, 5, 8]
-        np.testing.assert_allclose([row["kl_weight"] for row in rows], [min(s / 9 / 0.5, 1) for s in last_steps], rtol=1e-6)
+        np.testing.assert_allclose(
+            [row["kl_weight"] for row in rows], [min(s / 9 / 0.5, 1) for s in last_steps], rtol=1e-6
+        )
         expected = rows[-1]["nll"] + temperature * rows[-1]["kl"] / 22
         np.testing.assert_allclose(rows[-1]["loss"], expected, rtol=1e-4)
 
@@ -195,7 +214,7 @@ def test_a_validation_loss_that_is_no_number_stops_the_run():
     bad = X.copy()
     bad[3] = np.nan
     with pytest.raises(FloatingPointError, match="validation NLL is nan"):
-        bc.fit(_model(), (X, Y), validation=(bad, Y), **FIT)
+        bc.fit(bc.Affine(3, 3), (X, Y), validation=(bad, Y), **FIT)
 
 
 # Runs on disk.
@@ -206,15 +225,15 @@ class Killed(Exception):
 
 
 def _kill_after(monkeypatch, epochs):
-    original = training._Loop._train_epoch
+    original = loop.TrainingLoop._train_epoch
 
     def train_epoch(self, epoch, *args):
         if epoch > epochs:
             raise Killed
         return original(self, epoch, *args)
 
-    monkeypatch.setattr(training._Loop, "_train_epoch", train_epoch)
-    return lambda: monkeypatch.setattr(training._Loop, "_train_epoch", original)
+    monkeypatch.setattr(loop.TrainingLoop, "_train_epoch", train_epoch)
+    return lambda: monkeypatch.setattr(loop.TrainingLoop, "_train_epoch", original)
 
 
 @pytest.mark.parametrize("validation", [None, (X[:9], Y[:9])])
@@ -255,7 +274,7 @@ def test_the_history_on_disk_is_what_fit_returned(tmp_path):
     [
         ({"seed": 1}, "'seed': 0"),
         ({"temperature": 0.5}, "'temperature': 1.0"),
-        ({"optimizer": "sgd"}, "'optimizer': .Adam "),
+        ({"optimizer": "sgd"}, "'optimizer': .[A-Za-z]*Adam "),
         ({"learning_rate": 0.1}, r"'initial_learning_rate': 0\.05"),
         ({"kl_schedule": {"name": "linear", "warm_up": 0.5}}, "'kl_schedule': 'linear'"),
         ({"epochs": 4}, "'epochs': 3"),
@@ -320,7 +339,9 @@ def test_the_first_layer_that_went_wrong_and_the_last_good_checkpoint_are_named(
     with pytest.raises(FloatingPointError) as failure:
         bc.fit(model, (X, Y), run_dir=tmp_path, **FIT)
     last = tmp_path / "checkpoints" / "last.npz"
-    assert "in epoch 3: the loss or its gradient is not finite, beginning with the output of `exploding`" in str(failure.value)
+    assert "in epoch 3: the loss or its gradient is not finite, beginning with the output of `exploding`" in str(
+        failure.value
+    )
     assert f"The last good checkpoint, of epoch 2, is {last}." in str(failure.value)
     with np.load(last) as archive:
         assert all(np.isfinite(archive[name]).all() for name in archive.files if name != "state")
@@ -343,7 +364,9 @@ def test_a_draw_that_overflows_is_named_by_its_output():
 
 def test_a_kl_that_is_no_number_is_named_with_its_layer():
     def bad_prior(specs):
-        return bc.map_kernel_bias(lambda spec: tfd.Sample(tfd.Normal(np.float32(np.nan), np.float32(1)), spec.shape), specs)
+        return bc.map_kernel_bias(
+            lambda spec: tfd.Sample(tfd.Normal(np.float32(np.nan), np.float32(1)), spec.shape), specs
+        )
 
     factory = functools.partial(bc.make_kernel_bias_flipout, prior=bad_prior)
     model = bc.Sequential([bc.Affine(3, 4), bc.Affine(4, 3, make_kernel_bias_fn=factory, name="fc")])
@@ -389,8 +412,14 @@ def test_a_failed_step_does_not_change_the_weights():
         ({"scale_learning_rate_factor": 0.0}, "`scale_learning_rate_factor` must be positive. Received 0.0"),
         ({"learning_rate": 0.0}, "`learning_rate` must be positive. Received 0.0"),
         ({"kl_schedule": "liner"}, r"Unknown kl schedule 'liner'.*Did you mean 'linear'\?"),
-        ({"likelihood": "bernoulli"}, r"bernoulli likelihood takes targets \[N, 3\].*Received targets of shape \(22,\)"),
-        ({"train": tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)}, "`num_data`, the number of training examples, is"),
+        (
+            {"likelihood": "bernoulli"},
+            r"bernoulli likelihood takes targets \[N, 3\].*Received targets of shape \(22,\)",
+        ),
+        (
+            {"train": tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)},
+            "`num_data`, the number of training examples, is",
+        ),
     ],
 )
 def test_arguments_and_data_that_do_not_fit_are_refused_before_anything_begins(tmp_path, change, message):

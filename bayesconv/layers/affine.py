@@ -24,7 +24,7 @@ class AffineOp:
     def __call__(self, inputs: tf.Tensor, weights: KernelBias) -> tf.Tensor:
         """Applies it to inputs `[N, .., (B..,) C_in]`."""
         if self.batch_ndims:
-            rows = inputs[..., tf.newaxis, :]
+            rows = tf.expand_dims(inputs, axis=-2)
             outputs = tf.squeeze(tf.matmul(rows, weights.kernel), axis=-2)
         else:
             outputs = tf.linalg.matmul(inputs, weights.kernel)

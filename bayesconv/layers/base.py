@@ -166,7 +166,7 @@ def _as_output(name: str, value: Any) -> LayerOutput:
 def _check_member(member: Any) -> Any:
     if not callable(member):
         raise TypeError(f"A member of a Sequential must be callable. Received {member!r}.")
-    if not isinstance(member, tf.Module) and getattr(member, "variables", ()):
+    if not isinstance(member, tf.Module) and getattr(member, "variables", None):
         raise TypeError(
             f"{type(member).__name__} owns variables but is no tf.Module, so they would never be trained. Use "
             "bayesconv.Affine or bayesconv.Convolution, or wrap its function in a tf.Module."

@@ -61,7 +61,9 @@ class ConvolutionOp:
     def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor, groups: int | None = None) -> tf.Tensor:
         groups = self.groups if groups is None else groups
         if self.rank == 1:  # TensorFlow takes stride and dilation together in two dimensions only
-            plane = self._convolve_native(inputs[:, tf.newaxis], kernel[tf.newaxis], (1, *self.strides), (1, *self.dilations))
+            plane = self._convolve_native(
+                inputs[:, tf.newaxis], kernel[tf.newaxis], (1, *self.strides), (1, *self.dilations)
+            )
             return tf.squeeze(plane, axis=1)
         if self.rank == 3 and groups > 1:  # no kernel for grouped 3-D convolution on CPU
             parts = zip(tf.split(inputs, groups, axis=-1), tf.split(kernel, groups, axis=-1), strict=True)
@@ -73,16 +75,18 @@ class ConvolutionOp:
     ) -> tf.Tensor:
         if len(strides) == 3 and max(dilations) > 1 and kernel.dtype != tf.float32:
             kernel, dilations = _with_gaps(kernel, dilations), (1, 1, 1)  # conv3d dilates in float32 only on CPU
-        convolve = tf.nn.conv2d if len(strides) == 2 else tf.nn.conv3d
+        convolve: Any = tf.nn.conv2d if len(strides) == 2 else tf.nn.conv3d
         return convolve(inputs, kernel, (1, *strides, 1), self.padding, dilations=(1, *dilations, 1))
 
     def _convolve_batched(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         # A batch of kernels is a grouped convolution over the channels of all of them.
-        batch_shape, filter_shape = kernel.shape[: self.batch_ndims], kernel.shape[self.batch_ndims :]
+        shape: list[Any] = kernel.shape.as_list()
+        batch_shape, filter_shape = shape[: self.batch_ndims], shape[self.batch_ndims :]
         count, last = math.prod(batch_shape), self.rank + 1
+        channels: Any = inputs.shape[-1]
         outer = tf.shape(inputs)[:last]
-        inputs = tf.broadcast_to(inputs, tf.concat([outer, batch_shape, [inputs.shape[-1]]], axis=0))
-        inputs = tf.reshape(inputs, tf.concat([outer, [count * inputs.shape[-1]]], axis=0))
+        inputs = tf.broadcast_to(inputs, tf.concat([outer, batch_shape, [channels]], axis=0))
+        inputs = tf.reshape(inputs, tf.concat([outer, [count * channels]], axis=0))
         stacked = tf.reshape(kernel, [count, *filter_shape])
         stacked = tf.transpose(stacked, [*range(1, last + 1), 0, last + 1])
         stacked = tf.reshape(stacked, [*filter_shape[:-1], count * filter_shape[-1]])
@@ -93,7 +97,8 @@ class ConvolutionOp:
 def _with_gaps(kernel: tf.Tensor, dilations: tuple[int, ...]) -> tf.Tensor:
     """The kernel of a dilated convolution written out, with zeros between its taps."""
     for axis, dilation in enumerate(dilations):
-        shape, padding = kernel.shape.as_list(), [[0, 0]] * (kernel.shape.rank + 1)
+        shape: list[Any] = kernel.shape.as_list()
+        padding = [[0, 0]] * (len(shape) + 1)
         padding[axis + 1] = [0, dilation - 1]
         spread = tf.pad(tf.expand_dims(kernel, axis + 1), padding)
         reach = (shape[axis] - 1) * dilation + 1

@@ -17,7 +17,7 @@ from bayesconv.kernel_bias import VariationalKernelBias
 from bayesconv.layers.base import Layer, LayerOutput
 from bayesconv.registry import name_of
 from bayesconv.signatures import call_factory
-from bayesconv.weights import Initializer, KernelBias, as_kernel_bias, map_kernel_bias
+from bayesconv.weights import KernelBias, as_kernel_bias, map_kernel_bias
 
 tfd = tfp.distributions
 
@@ -165,7 +165,12 @@ def _check_types(dtype: Any, activation_fn: Any) -> None:
 
 
 def _make(
-    factory: Callable[..., Any], shapes: KernelBias, init_fns: KernelBias, batch_ndims: int, fan_in: int, dtype: tf.DType
+    factory: Callable[..., Any],
+    shapes: KernelBias,
+    init_fns: KernelBias,
+    batch_ndims: int,
+    fan_in: int,
+    dtype: tf.DType,
 ) -> Any:
     native = getattr(factory, "func", factory).__module__.startswith("bayesconv.")
     defaults = KernelBias(None, None) if native else KernelBias(initializers.glorot_uniform(), initializers.zeros())
@@ -182,8 +187,8 @@ def _make(
     made = call_factory(factory, tuple(shapes), options)
     if not isinstance(made, VariationalKernelBias) and isinstance(as_kernel_bias(made).kernel, tfd.Distribution):
         raise TypeError(
-            "make_kernel_bias_fn gives weights, or what make_kernel_bias_variational gives. Received distributions from "
-            f"{name_of(factory)}: hand it over as functools.partial(make_kernel_bias_flipout, posterior=...)."
+            "make_kernel_bias_fn gives weights, or what make_kernel_bias_variational gives. Received distributions "
+            f"from {name_of(factory)}: hand it over as functools.partial(make_kernel_bias_flipout, posterior=...)."
         )
     for member, shape, weight in zip(shapes._fields, shapes, as_kernel_bias(made), strict=True):
         _check_weight(factory, member, shape, weight, dtype)
@@ -198,7 +203,9 @@ def _check_weight(factory: Callable[..., Any], member: str, shape: Any, weight: 
     wanted = None if shape is None else (tuple(shape), dtype)
     if received is None or (tuple(received), tf.as_dtype(weight.dtype)) != wanted:
         expected = "None" if wanted is None else f"shape {wanted[0]} and dtype {dtype.name}"
-        found = repr(weight) if received is None else f"shape {tuple(received)} and dtype {tf.as_dtype(weight.dtype).name}"
+        found = (
+            repr(weight) if received is None else f"shape {tuple(received)} and dtype {tf.as_dtype(weight.dtype).name}"
+        )
         raise ValueError(
             f"make_kernel_bias_fn must give the {member} that the layer asks for: {expected}. "
             f"Received {found} from {name_of(factory)}."

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import tensorflow as tf
+
 from bayesconv.layers.base import Layer
 from bayesconv.layers.linear import Linear
 from bayesconv.registry import name_of
@@ -18,7 +20,7 @@ def summarize(model: Layer) -> str:
     rows = [_HEADER, *(_row(layer) for layer in layers)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    total = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    total = sum(int(tf.size(variable)) for variable in model.trainable_variables)
     lines.insert(1, "-" * max(map(len, lines)))
     return "\n".join([*lines, f"{total:,} trainable numbers in {len(model.trainable_variables)} variables"])
 
@@ -31,13 +33,18 @@ def _row(layer: Linear) -> tuple[str, ...]:
 
 def _bias_size(layer: Linear) -> int:
     shape = layer.bias.shape if layer.posterior is None else layer.bias.event_shape
-    return math.prod(shape)
+    return math.prod(shape.as_list())
 
 
 def _choices(layer: Linear) -> Sequence[str]:
     if layer.posterior is None:
         return ("point", "-", "-", "-")
-    return (_family(layer.posterior.kernel), name_of(layer.estimator), _family(layer.prior.kernel), layer.divergence.name)
+    return (
+        _family(layer.posterior.kernel),
+        name_of(layer.estimator),
+        _family(layer.prior.kernel),
+        layer.divergence.name,
+    )
 
 
 def _family(distribution: object) -> str:

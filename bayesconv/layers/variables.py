@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -33,7 +34,8 @@ def named_variables(root: tf.Module, layer_type: type[tf.Module]) -> dict[str, t
 
 
 def _layers(root: tf.Module, layer_type: type[tf.Module]) -> list[tuple[list[str], tf.Module]]:
-    pairs = root._flatten(predicate=lambda m: isinstance(m, layer_type), with_path=True)
+    flatten: Any = root._flatten  # type: ignore[attr-defined]
+    pairs = flatten(predicate=lambda m: isinstance(m, layer_type), with_path=True)
     return [([], root)] + [([str(part).lstrip("_") for part in path], layer) for path, layer in pairs]
 
 

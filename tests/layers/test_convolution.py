@@ -277,7 +277,9 @@ def test_an_activation_that_cannot_be_called_is_refused():
 )
 def test_inputs_of_another_shape_say_the_axes(rank, shape, axes):
     layer = bc.Convolution(4, 2, 2, rank=rank, name="conv1")
-    with pytest.raises(ValueError, match=rf"`conv1` takes inputs of shape \[{axes}\], channels last\. Received shape \("):
+    with pytest.raises(
+        ValueError, match=rf"`conv1` takes inputs of shape \[{axes}\], channels last\. Received shape \("
+    ):
         layer(tf.zeros(shape))
 
 

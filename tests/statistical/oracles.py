@@ -119,7 +119,10 @@ def unit_responses(case: Case, x: np.ndarray) -> np.ndarray:
         return _single_responses(arguments, x)
     (count,) = batch_shape
     parts = [_single_responses({**arguments, "use_bias": False}, x[..., b, :]) for b in range(count)]
-    biases = [np.broadcast_to(np.eye(arguments["output_size"])[i], parts[0].shape[1:]) for i in range(arguments["output_size"])]
+    biases = [
+        np.broadcast_to(np.eye(arguments["output_size"])[i], parts[0].shape[1:])
+        for i in range(arguments["output_size"])
+    ]
     blocks = [*parts, *[np.stack(biases)] * (count if arguments.get("use_bias", True) else 0)]
     placed = []
     for index, block in enumerate(blocks):
@@ -292,7 +295,9 @@ def _around_zero(he: float, **options: Any) -> tuple[float, ...]:
 PRIOR_ORACLES = {
     "normal": PriorOracle(_normal, _at_loc, ({}, {"loc": 0.3, "scale": 0.7})),
     "laplace": PriorOracle(_laplace, _at_loc, ({}, {"loc": 0.3, "scale": 0.4}, {"stddev": 0.4})),
-    "student_t": PriorOracle(_student_t, _at_loc, ({}, {"df": 1.5, "loc": 0.3, "scale": 0.4}, {"df": 5.0, "stddev": 2.0})),
+    "student_t": PriorOracle(
+        _student_t, _at_loc, ({}, {"df": 1.5, "loc": 0.3, "scale": 0.4}, {"df": 5.0, "stddev": 2.0})
+    ),
     "scale_mixture": PriorOracle(_scale_mixture, _around_zero, ({}, {"scales": (1.0, 0.05), "probs": (0.25, 0.75)})),
     "spike_and_slab": PriorOracle(
         _spike_and_slab, _around_zero, ({}, {"spike_scale": 0.02, "slab_scale": 1.5, "slab_probability": 0.2})

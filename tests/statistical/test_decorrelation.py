@@ -132,7 +132,9 @@ def _spread_of_perturbation(estimator: Any) -> np.ndarray:
     """Largest difference over positions of what a constant image's outputs deviate from their mean by."""
     x = np.ones([4, 6, 6, 3]) * np.array([0.5, -1.0, 2.0])
     factory = bc.make_kernel_bias_variational
-    layer = bc.Convolution(3, 5, 3, make_kernel_bias_fn=lambda *a, **k: factory(*a, **k, estimator=estimator), dtype=tf.float64)
+    layer = bc.Convolution(
+        3, 5, 3, make_kernel_bias_fn=lambda *a, **k: factory(*a, **k, estimator=estimator), dtype=tf.float64
+    )
     perturbation = layer(x, seed=0) - layer(x, weights="mean")
     assert np.abs(perturbation).max() > 0.01
     return np.ptp(perturbation, axis=(1, 2)).max()

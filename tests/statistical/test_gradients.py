@@ -141,7 +141,9 @@ def test_gradients_have_the_mean_and_the_variance_of_their_formulas(estimator, n
 
 
 def test_with_one_example_flipout_is_reparameterization_and_local_reparameterization_has_less_noise():
-    shared, flipout, local = (exact_variances(regression(1), kind) for kind in dict.fromkeys(GRADIENT_VARIANCES.values()))
+    shared, flipout, local = (
+        exact_variances(regression(1), kind) for kind in dict.fromkeys(GRADIENT_VARIANCES.values())
+    )
     np.testing.assert_allclose(shared, flipout, rtol=1e-12)
     np.testing.assert_allclose(shared[0], local[0], rtol=1e-12)
     for member, variance in zip(("loc", "scale"), shared, strict=True):
@@ -150,10 +152,11 @@ def test_with_one_example_flipout_is_reparameterization_and_local_reparameteriza
 
 
 def test_a_larger_batch_lowers_the_variance_of_flipout_and_not_that_of_a_shared_kernel():
-    def average(kind: str, member: int) -> float:
-        return float(np.mean(exact_variances(regression(64), kind)[member] / exact_variances(regression(1), kind)[member]))
+    def gain(estimator: str) -> float:
+        """How many times less variance dL/dloc has with 64 examples than with 8."""
+        return float(np.mean(sampled(estimator, 8)["loc"].var(axis=0) / sampled(estimator, 64)["loc"].var(axis=0)))
 
-    assert average("flipout", 0) < 0.2 < average("shared", 0)
+    assert gain("reparameterization") < 2.5 < 4.0 < gain("flipout")
     # For the scale flipout has a floor, since the examples share |eps|; local reparameterization has none.
     found = {name: np.mean(sampled(name, 64)["scale"].var(axis=0)) for name in GRADIENT_VARIANCES}
     assert found["local_reparameterization"] < 0.5 * found["flipout"] < 0.5 * found["reparameterization"]

@@ -143,7 +143,9 @@ def test_pooling_a_smooth_image_shrinks_its_variance_under_approximate_local_rep
     case = oracles.Case(oracles.CASES["conv2d"].arguments, (1, 7, 7, 2))
     choice = estimator if isinstance(estimator, str) else dict(estimator)
     layer, x = oracles.make_layer(case, estimator=choice), 1.0 + 0.3 * oracles.inputs_of(case)
-    pooled = draws(lambda seed: tf.reduce_mean(layer(tf.constant(x), seed=seed), axis=[0, 1, 2])[0], NUM_DRAWS_OF_A_MUTANT)
+    pooled = draws(
+        lambda seed: tf.reduce_mean(layer(tf.constant(x), seed=seed), axis=[0, 1, 2])[0], NUM_DRAWS_OF_A_MUTANT
+    )
     exact = oracles.output_moments(case, x, *oracles.moments_of(layer))
     covariance = exact.covariance[::2, ::2]  # of the first filter
     comparison = bounds.compare_variances(pooled[:, np.newaxis], covariance.mean())

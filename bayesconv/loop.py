@@ -1,0 +1,165 @@
+"""The epochs of a training run: the compiled step, the best weights, the checkpoints, and the end of it all."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from bayesconv import files, finiteness, random
+from bayesconv.batches import ArrayBatches, StreamBatches
+from bayesconv.checkpoints import RunFolder, read_history
+from bayesconv.layers import Layer
+from bayesconv.layers import variables as by_path
+from bayesconv.likelihoods import Likelihood
+from bayesconv.objectives import Elbo
+from bayesconv.optimization import GroupedOptimizer
+
+Batches = ArrayBatches | StreamBatches
+
+
+class History(NamedTuple):
+    """What `fit` returns.
+
+    Attributes:
+      rows: One mapping an epoch: `epoch`, `loss` and `nll` in nats per example, `kl` in nats per data set,
+        `kl_weight`, `images_per_second`, and with validation data `validation_nll` and `validation_accuracy`.
+      best_epoch: Epoch whose weights the model ends with: that of the lowest validation NLL, or the last.
+    """
+
+    rows: list[dict[str, Any]]
+    best_epoch: int
+
+
+class TrainingLoop:
+    """The epochs of a run, with their state."""
+
+    def __init__(
+        self,
+        model: Layer,
+        batches: Batches,
+        objective: Callable[..., tuple[Elbo, tf.Tensor]],
+        optimizer: GroupedOptimizer,
+        likelihood: Likelihood,
+        settings: dict[str, Any],
+        run_dir: str | os.PathLike[str] | None,
+    ) -> None:
+        self._model, self._batches, self._objective = model, batches, objective
+        self._optimizer, self._likelihood, self._settings = optimizer, likelihood, settings
+        self._folder = None if run_dir is None else RunFolder(run_dir)
+        self._step = tf.Variable(tf.constant(0, tf.int64), trainable=False, name="step")
+        self.compiled_step = tf.function(self._train_step, batches.specs, autograph=False)
+        self._variables = {
+            **{f"model/{path}": variable for path, variable in model.named_variables.items()},
+            **optimizer.variables,
+            "step": self._step,
+        }
+        self._rows: list[dict[str, Any]] = []
+        self._best: tuple[float, int, dict[str, np.ndarray]] = (math.inf, 0, {})
+
+    def restore(self) -> None:
+        """Goes back to the last checkpoint, if there is one."""
+        if self._folder is None or not self._folder.last.exists():
+            return
+        state = self._folder.read_state()
+        differing = [key for key, value in self._settings.items() if state["settings"].get(key) != value]
+        if differing:
+            was = {key: state["settings"].get(key) for key in differing}
+            raise ValueError(
+                f"A run is resumed with the settings it began with. In {self._folder.path} these were {was}; "
+                f"received { ({key: self._settings[key] for key in differing}) }. Use another run_dir for another run."
+            )
+        self._rows = read_history(self._folder.history)[: state["epoch"]]
+        self._best = (state["best_nll"], state["best_epoch"], files.load_arrays(self._folder.best))
+        self._folder.load_last(self._variables)
+
+    def run(
+        self, epochs: int, validate: Callable[[], dict[str, float]], patience: int | None, progress: bool
+    ) -> History:
+        """Trains from the current epoch to the last, or until the validation NLL has not improved for long."""
+        done, total = len(self._rows), epochs * self._batches.steps_per_epoch
+        with tqdm(total=total, initial=int(self._step), unit="step", disable=not progress, mininterval=0.5) as bar:
+            for epoch in range(done + 1, epochs + 1):
+                if patience is not None and epoch - 1 - self._best[1] >= patience:
+                    break
+                row = {"epoch": epoch, **self._train_epoch(epoch, epochs, bar), **validate()}
+                self._record(row)
+        by_path.assign(self._model.named_variables, self._best[2], source="the best epoch")
+        return History(self._rows, self._best[1])
+
+    def _train_epoch(self, epoch: int, epochs: int, bar: Any) -> dict[str, float]:
+        sums, seen, began = np.zeros(3), 0, time.perf_counter()
+        kl_weight = 0.0
+        for inputs, targets in self._batches.epoch(epoch):
+            *terms, weight, finite = (float(value) for value in self.compiled_step(inputs, targets))
+            if not finite:
+                self._fail(inputs, targets, epoch)
+            sums, seen, kl_weight = sums + len(inputs) * np.asarray(terms), seen + len(inputs), weight
+            rate = seen / (time.perf_counter() - began)
+            loss, nll, kl = map(float, sums / seen)
+            bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
+            bar.set_postfix_str(f"loss {loss:.4f}, NLL {nll:.4f}, KL {kl:.0f}, {rate:.0f} images/s", refresh=False)
+            bar.update()
+        return {"loss": loss, "nll": nll, "kl": kl, "kl_weight": kl_weight, "images_per_second": rate}
+
+    def _train_step(self, inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        variables = self._model.trainable_variables
+        with tf.GradientTape() as tape:
+            terms, kl_weight = self._objective(inputs, targets, self._step)
+        gradients = tape.gradient(terms.loss, variables)
+        _check_gradients(variables, gradients)
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in (terms.loss, *gradients)])
+        # A step that went wrong must not spoil the weights: they show where it did.
+        tf.cond(finite, lambda: self._apply(gradients), lambda: tf.constant(0, tf.int64))
+        return *terms, kl_weight, finite
+
+    def _apply(self, gradients: Any) -> tf.Tensor:
+        self._optimizer.apply(gradients)
+        return tf.identity(self._step.assign_add(1))
+
+    def _record(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)
+        score = row.get("validation_nll", -math.inf)
+        improved = score < self._best[0] or score == -math.inf
+        if improved:
+            self._best = (score, row["epoch"], by_path.values(self._model.named_variables))
+        self._write(improved)
+
+    def _write(self, improved: bool) -> None:
+        if self._folder is None:
+            return
+        folder = self._folder
+        if improved:
+            self._model.save(folder.best)
+        folder.write_history(self._rows)
+        # Last, so that what it speaks of is there: a crash in between repeats the epoch.
+        state = {"epoch": len(self._rows), "best_nll": self._best[0], "best_epoch": self._best[1]}
+        folder.save_last(self._variables, {**state, "settings": self._settings})
+
+    def _fail(self, inputs: Any, targets: Any, epoch: int) -> None:
+        seed = random.fold_in(random.as_seed(self._settings["seed"]), self._step)
+        seed = random.split(seed, self._settings["num_samples"])[0]
+        inputs, targets = tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets)
+        where = finiteness.first_non_finite(self._model, inputs, targets, self._likelihood, seed)
+        kept = "No checkpoint was written: pass run_dir to keep one."
+        if self._folder is not None and self._folder.last.exists():
+            kept = f"The last good checkpoint, of epoch {len(self._rows)}, is {self._folder.last}."
+        raise FloatingPointError(
+            f"Training stopped in epoch {epoch}: the loss or its gradient is not finite, beginning with {where}. "
+            f"{kept} A smaller learning rate, or a smaller initial scale, may help; so may a look at the data."
+        )
+
+
+def _check_gradients(variables: Any, gradients: Any) -> None:
+    unused = [variable.name for variable, gradient in zip(variables, gradients, strict=True) if gradient is None]
+    if unused:
+        raise ValueError(
+            f"The loss does not depend on the trainable variables {unused}, so they would never be trained. Use them "
+            "in the model, or make them with trainable=False."
+        )

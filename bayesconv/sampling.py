@@ -1,0 +1,128 @@
+"""Passes of a model over a bank of draws: coherent functions, one set of weights for all inputs of a pass.
+
+All draws are made beforehand and mapped over in one compiled graph, so that a pass costs what a deterministic one does.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from bayesconv import calls, random
+from bayesconv.layers import Layer
+from bayesconv.likelihoods import Likelihood
+from bayesconv.weights import KernelBias
+
+MEMORY_BUDGET = 256 * 2**20  # bytes of a bank of draws
+Bank = list[tuple[tf.Tensor, ...]]
+
+
+class Sums(NamedTuple):
+    """Sums over the draws of a bank, for a batch: of the means, their squares and the entropies; and the outputs."""
+
+    mean: Any
+    square: Any
+    entropy: Any
+    outputs: Any
+
+
+class Sampler:
+    """Compiled passes of one model over banks of draws; holds the model weakly.
+
+    Args:
+      model: From `[N, ..]` to `[N, K]`.
+      example: A batch of one input.
+      likelihood: What the outputs mean.
+      weights: `"sample"` or `"mean"`.
+    """
+
+    def __init__(self, model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str) -> None:
+        self._model, self._likelihood, self._weights = weakref.ref(model), likelihood, weights
+        self._layers: list[Any] = []
+        self._spec = tf.TensorSpec([None, *example.shape[1:]], example.dtype)
+        signature = [
+            tf.TensorSpec(example.shape, example.dtype),
+            tf.TensorSpec([2], tf.int32),
+            tf.TensorSpec([None], tf.int32),
+        ]
+        self._draw = tf.function(self._draw_bank, signature, autograph=False)
+        self._evaluate: Any = None
+
+    def _alive(self) -> Layer:
+        model = self._model()
+        if model is None:
+            raise RuntimeError("The model of this sampler does not exist any more.")
+        return model
+
+    def banks(self, example: tf.Tensor, num_samples: int, seed: tf.Tensor) -> Iterator[Bank]:
+        """Draws of all layers, stacked, in portions that fit the memory budget; one empty bank if none is random."""
+        first = [] if self._weights == "mean" else self._draw(example, seed, tf.range(1))
+        if not first:
+            yield []
+            return
+        bytes_per_draw = sum(tensor.numpy().nbytes for tensor in tf.nest.flatten(first))
+        portion = max(1, MEMORY_BUDGET // bytes_per_draw)
+        for start in range(0, num_samples, portion):
+            yield self._draw(example, seed, tf.range(start, min(start + portion, num_samples)))
+
+    def evaluate(self, batch: tf.Tensor, draws: Bank) -> Sums:
+        """Sums over the draws, as arrays."""
+        if self._evaluate is None:
+            specs = tf.nest.map_structure(lambda t: tf.TensorSpec([None, *t.shape[1:]], t.dtype), draws)
+            self._evaluate = tf.function(self._evaluate_bank, [self._spec, specs], autograph=False)
+        return Sums(*(part.numpy() for part in self._evaluate(batch, draws)))
+
+    def _draw_bank(self, example: tf.Tensor, seed: tf.Tensor, indices: tf.Tensor) -> Bank:
+        draws = self._draw_once(example, seed)  # for the structure; the pass itself is pruned from the graph
+        self._layers = [weakref.ref(layer) for layer in draws]
+        if not draws:
+            return []
+        signature: Any = [tuple(tf.TensorSpec(t.shape, t.dtype) for t in draw) for draw in draws.values()]
+        map_fn: Any = tf.map_fn  # its stubs know single tensors only
+        return map_fn(
+            lambda index: list(self._draw_once(example, random.fold_in(seed, index)).values()),
+            indices,
+            fn_output_signature=signature,
+        )
+
+    def _draw_once(self, example: tf.Tensor, seed: tf.Tensor) -> dict[Layer, tuple[tf.Tensor, ...]]:
+        with calls.entered(calls.Call(seed, is_training=False, weights="coherent")) as call:
+            self._alive()(example)
+        return {layer: tuple(t for t in draw if t is not None) for layer, draw in call.draws.items()}
+
+    def _evaluate_bank(self, batch: tf.Tensor, draws: Bank) -> Sums:
+        if draws:
+            spec = tf.TensorSpec([None, None], batch.dtype)
+            map_fn: Any = tf.map_fn
+            outputs = map_fn(lambda draw: self._pass(batch, draw), draws, fn_output_signature=spec)
+        else:
+            outputs = self._pass(batch, [])[tf.newaxis]
+        wide = tf.cast(outputs, tf.float64)
+        means = self._likelihood.mean(wide)
+        mean, square, entropy = (
+            tf.reduce_sum(part, axis=0) for part in (means, tf.square(means), self._likelihood.entropy(wide))
+        )
+        return Sums(mean, square, entropy, outputs)
+
+    def _pass(self, batch: tf.Tensor, draw: Bank) -> tf.Tensor:
+        given = (
+            {layer(): KernelBias(*tensors) for layer, tensors in zip(self._layers, draw, strict=True)} if draw else {}
+        )
+        weights = "coherent" if given else "mean"
+        with calls.entered(calls.Call(0, is_training=False, weights=weights, draws=given)):
+            return self._alive()(batch)
+
+
+_samplers: weakref.WeakKeyDictionary[Layer, dict[Any, Sampler]] = weakref.WeakKeyDictionary()
+
+
+def sampler_of(model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str) -> Sampler:
+    """The model's sampler for inputs of this shape, made once."""
+    known = _samplers.setdefault(model, {})
+    key = (tuple(example.shape), example.dtype, likelihood, weights)
+    if key not in known:
+        known[key] = Sampler(model, example, likelihood, weights)
+    return known[key]

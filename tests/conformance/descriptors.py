@@ -1,0 +1,127 @@
+"""Every public layer, how to build and to call it, and every combination of the four choices, from the registries.
+
+Whoever adds a layer adds a line here; whoever registers an estimator, a prior, a posterior or a divergence is in the
+grid at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import bayesconv as bc
+from bayesconv import estimators, posteriors, priors
+
+
+@dataclasses.dataclass(frozen=True)
+class Descriptor:
+    """A layer under test.
+
+    Attributes:
+      name: Its name in test reports.
+      layer_type: The public class that it covers.
+      make: `make(factory, dtype)` builds it.
+      input_shape: Shape of an example.
+      is_linear: Whether it has weights from a factory.
+    """
+
+    name: str
+    layer_type: type
+    make: Callable[[Any, tf.DType], bc.Layer]
+    input_shape: tuple[int, ...]
+    is_linear: bool = True
+
+    def inputs(self, num: int = 3, dtype: tf.DType = tf.float32) -> tf.Tensor:
+        """A batch of examples."""
+        values = np.random.default_rng(num).normal(size=(num, *self.input_shape))
+        return tf.constant(values, dtype)
+
+
+def _convolution(rank: int, **options: Any) -> Callable[[Any, tf.DType], bc.Layer]:
+    return lambda factory, dtype: bc.Convolution(
+        2, 4, 2, rank=rank, make_kernel_bias_fn=factory, dtype=dtype, **options
+    )
+
+
+def _network(factory: Any, dtype: tf.DType) -> bc.Layer:
+    convolution = bc.Convolution(1, 2, 3, make_kernel_bias_fn=factory, dtype=dtype, activation_fn=tf.nn.softplus)
+    head = bc.Affine(8, 3, make_kernel_bias_fn=factory, dtype=dtype)
+    return bc.Sequential([convolution, bc.AveragePool(2), bc.Flatten(), head])
+
+
+DESCRIPTORS = (
+    Descriptor("convolution1d", bc.Convolution, _convolution(1), (6, 2)),
+    Descriptor("convolution2d", bc.Convolution, _convolution(2, padding="SAME", strides=2), (5, 4, 2)),
+    Descriptor("convolution3d", bc.Convolution, _convolution(3), (3, 4, 3, 2)),
+    Descriptor("grouped", bc.Convolution, _convolution(2, groups=2), (4, 4, 2)),
+    Descriptor("batched", bc.Convolution, _convolution(2, batch_shape=2), (4, 4, 2, 2)),
+    Descriptor("affine", bc.Affine, lambda f, dtype: bc.Affine(3, 4, make_kernel_bias_fn=f, dtype=dtype), (3,)),
+    Descriptor(
+        "affine_without_bias",
+        bc.Affine,
+        lambda f, dtype: bc.Affine(3, 4, make_kernel_bias_fn=f, dtype=dtype, use_bias=False),
+        (3,),
+    ),
+    Descriptor("sequential", bc.Sequential, _network, (6, 6, 1)),
+    Descriptor("flatten", bc.Flatten, lambda f, dtype: bc.Flatten(), (4, 4, 2), is_linear=False),
+    Descriptor("max_pool", bc.MaxPool, lambda f, dtype: bc.MaxPool(2), (4, 4, 2), is_linear=False),
+    Descriptor("average_pool", bc.AveragePool, lambda f, dtype: bc.AveragePool(2), (4, 4, 2), is_linear=False),
+    Descriptor("lambda", bc.Lambda, lambda f, dtype: bc.Lambda(tf.nn.softplus), (4,), is_linear=False),
+)
+LINEAR = tuple(descriptor for descriptor in DESCRIPTORS if descriptor.is_linear)
+BY_NAME = {descriptor.name: descriptor for descriptor in DESCRIPTORS}
+
+# Bases that nobody calls.
+ABSTRACT = frozenset({"Layer", "Linear"})
+
+MODES = ("eager", "function", "jit_compile", "checkpoint", "saved_model", "float64")
+
+# Where an estimator is refused, by its rule and not by accident.
+REFUSALS = {"local_reparameterization": "exact only where weights are not shared"}
+
+
+def factory(estimator: Any, prior: str, posterior: str = "mean_field_normal") -> Callable[..., Any]:
+    """The factory of a combination."""
+    return functools.partial(bc.make_kernel_bias_variational, estimator=estimator, prior=prior, posterior=posterior)
+
+
+def allowed_estimator(name: str) -> Any:
+    """The estimator with what it takes to be used in every layer."""
+    return {"name": name, "approximate": True} if "approximate" in estimators.options(name) else name
+
+
+def public_layers() -> set[str]:
+    """Names of the layer classes that the package exports."""
+    return {
+        name
+        for name in set(bc.__all__) | set(bc.layers.__all__)
+        for value in [getattr(bc, name, getattr(bc.layers, name, None))]
+        if inspect.isclass(value) and issubclass(value, bc.Layer)
+    }
+
+
+def grid() -> Iterator[tuple[Descriptor, str, str, str]]:
+    """Every linear layer x estimator x prior x posterior."""
+    return itertools.product(LINEAR, estimators.names(), priors.names(), posteriors.names())
+
+
+def all_pairs(*axes: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Few rows in which every pair of values of two axes occurs, found greedily."""
+
+    def pairs(row: Sequence[Any]) -> set[tuple[Any, ...]]:
+        return set(itertools.combinations(enumerate(row), 2))
+
+    missing = set().union(*(pairs(row) for row in itertools.product(*axes)))
+    rows = []
+    while missing:
+        row = max(itertools.product(*axes), key=lambda candidate: len(pairs(candidate) & missing))
+        missing -= pairs(row)
+        rows.append(row)
+    return rows

@@ -1,0 +1,125 @@
+"""Claims about files: whole or not at all, and never unpickled."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+import numpy as np
+import pytest
+
+import bayesconv as bc
+from bayesconv import files
+
+ARRAYS = {"a/b": np.arange(6.0).reshape(2, 3), "file": np.array("text"), "empty": np.zeros([0, 2], np.float32)}
+
+
+def _content(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_arrays_come_back_with_names_shapes_and_types(tmp_path):
+    path = files.save_arrays(tmp_path / "deep" / "arrays.npz", ARRAYS)
+    loaded = files.load_arrays(path)
+    assert list(loaded) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert loaded[name].dtype == array.dtype
+        np.testing.assert_array_equal(loaded[name], array)
+    with np.load(path) as archive:  # an ordinary .npz file
+        np.testing.assert_array_equal(archive["a/b"], ARRAYS["a/b"])
+
+
+def test_text_is_utf8(tmp_path):
+    path = files.write_text(tmp_path / "a.txt", "µ ± σ\n")
+    assert path.read_bytes() == "µ ± σ\n".encode()
+
+
+def test_a_new_file_has_the_permissions_of_any_other(tmp_path):
+    path = files.write_text(tmp_path / "a.txt", "")
+    (tmp_path / "b.txt").write_text("")
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "b.txt").stat().st_mode)
+
+
+def _full_disk(*args, **kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("step", ["replace", "fsync", "chmod"])
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step):
+    layer = bc.Affine(2, 3)
+    layer.save(tmp_path / "weights.npz")
+    before = _content(tmp_path)
+    monkeypatch.setattr(os, step, _full_disk)
+    with pytest.raises(OSError, match="No space left on device"):
+        bc.Affine(2, 3).save(tmp_path / "weights.npz")
+    assert _content(tmp_path) == before
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path):
+    def write(file):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        files.write_atomically(tmp_path / "a.txt", write)
+    assert _content(tmp_path) == {}
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match="file"):
+        bc.Affine(2, 3).save(tmp_path / "file" / "weights.npz")
+    assert _content(tmp_path) == {"file": b"in the way"}
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path):
+    for path in (tmp_path / "none.npz", tmp_path):
+        with pytest.raises(FileNotFoundError, match="There is no file .*Check the path"):
+            files.load_arrays(path)
+
+
+def test_a_pickle_is_refused_and_not_run(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "boom"),))
+
+    np.savez(tmp_path / "bomb.npz", a=np.array([Bomb()], object))
+    with pytest.raises(ValueError, match=r"bomb\.npz is damaged or is not an \.npz file of plain arrays"):
+        files.load_arrays(tmp_path / "bomb.npz")
+    assert not (tmp_path / "boom").exists()
+
+
+def test_other_files_are_refused(tmp_path):
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    (tmp_path / "text.npz").write_text("not a zip")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    for name in ("one.npy", "text.npz", "empty.npz"):
+        with pytest.raises(ValueError, match="is damaged or is not an .npz file"):
+            files.load_arrays(tmp_path / name)
+
+
+def test_a_file_cut_anywhere_is_refused(tmp_path):
+    whole = files.save_arrays(tmp_path / "whole.npz", ARRAYS).read_bytes()
+    cut = tmp_path / "cut.npz"
+    for length in range(0, len(whole), 7):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="is damaged"):
+            files.load_arrays(cut)
+
+
+def test_a_flipped_byte_is_refused_or_harmless(tmp_path):
+    whole = files.save_arrays(tmp_path / "whole.npz", ARRAYS).read_bytes()
+    flipped = tmp_path / "flipped.npz"
+    refused = 0
+    for at in range(len(whole)):
+        flipped.write_bytes(whole[:at] + bytes([whole[at] ^ 0x5A]) + whole[at + 1 :])
+        try:
+            loaded = files.load_arrays(flipped)
+        except ValueError as error:
+            assert "is damaged" in str(error)  # noqa: PT017
+            refused += 1
+        else:
+            for name in ARRAYS.keys() & loaded.keys():
+                np.testing.assert_array_equal(loaded[name], ARRAYS[name])
+    assert refused > len(whole) / 2

@@ -1,0 +1,100 @@
+"""Claims about names, options and the errors that a misspelling meets."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import pytest
+
+from bayesconv import divergences, estimators, likelihoods, models, objectives, posteriors, priors
+from bayesconv.registry import Registry, name_of
+
+
+@pytest.fixture
+def colours():
+    registry = Registry("colour")
+
+    @registry.register("grey")
+    def grey(size, *, level=0.5, tint="none"):
+        """A grey of some level.
+
+        More of it.
+        """
+        return [level] * size
+
+    return registry
+
+
+def test_a_name_a_mapping_and_a_callable_resolve(colours):
+    assert colours.resolve("grey")(1) == [0.5]
+    assert colours.resolve({"name": "grey"}) is colours.get("grey")
+    assert colours.resolve({"name": "grey", "level": 0.25})(2) == [0.25, 0.25]
+    assert colours.resolve(len) is len
+
+
+def test_options_are_the_keyword_only_parameters_and_their_defaults(colours):
+    assert colours.options("grey") == {"level": 0.5, "tint": "none"}
+    assert colours.describe("grey") == "A grey of some level."
+    assert colours.names() == ("grey",)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "message"),
+    [
+        ("gray", "Unknown colour 'gray'; choose one of ['grey']. Did you mean 'grey'?"),
+        ("zzz", "Unknown colour 'zzz'; choose one of ['grey']."),
+        ({"name": "gray"}, "Unknown colour 'gray'"),
+        ({"level": 0.5}, "A mapping that chooses a colour needs a 'name'. Received keys ['level']; names are ['grey']."),
+        ({"name": 3}, "needs a 'name'"),
+        (
+            {"name": "grey", "levle": 1},
+            "Colour 'grey' got the unknown option 'levle'; it accepts ['level', 'tint']. Did you mean 'level'?",
+        ),
+        ({"name": "grey", "size": 1}, "got the unknown option 'size'"),
+    ],
+)
+def test_what_is_unknown_is_named_with_the_choices(colours, identifier, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        colours.resolve(identifier)
+
+
+def test_another_type_is_refused(colours):
+    with pytest.raises(TypeError, match=r"must be a name, a mapping .* or a callable\. Received 3 of type int"):
+        colours.resolve(3)
+
+
+def test_a_name_is_taken_once_unless_forced(colours):
+    with pytest.raises(ValueError, match="A colour named 'grey' is already registered"):
+        colours.register("grey")(len)
+    colours.register("grey", force=True)(len)
+    assert colours.get("grey") is len
+
+
+def test_names_of_functions_show_bound_options():
+    class Shade:
+        def __call__(self):
+            return 0
+
+    assert name_of(len) == "len"
+    assert name_of(functools.partial(divmod, 1)) == "divmod()"
+    assert name_of(functools.partial(round, ndigits=2)) == "round(ndigits=2)"
+    assert name_of(Shade()) == "Shade"
+
+
+def test_what_is_registered():
+    assert set(estimators.names()) == {"flipout", "local_reparameterization", "reparameterization"}
+    assert set(posteriors.names()) == {"mean_field_normal"}
+    assert set(priors.names()) == {"laplace", "normal", "scale_mixture", "spike_and_slab", "student_t"}
+    assert set(divergences.names()) == {"best_effort", "exact", "monte_carlo"}
+    assert set(likelihoods.names()) == {"bernoulli", "categorical", "normal"}
+    assert {"lenet5", "small_cnn", "digits_cnn"} <= set(models.names())
+    assert set(objectives.schedules.names()) == {"constant", "cyclical", "linear", "sigmoid"}
+
+
+@pytest.mark.parametrize("registry", [estimators, posteriors, priors, divergences, likelihoods, models])
+def test_every_piece_has_a_line_of_description_and_defaults_for_its_options(registry):
+    for name in registry.names():
+        assert registry.describe(name).endswith("."), name
+        assert all(default is not type for default in registry.options(name).values())
+        registry.check_options(name, dict(registry.options(name)))
