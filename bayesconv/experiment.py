@@ -15,8 +15,8 @@ from bayesconv.config import RunConfig
 from bayesconv.data import Dataset
 from bayesconv.files import save_arrays, write_text
 from bayesconv.layers import Layer
-from bayesconv.prediction import Predictive
 from bayesconv.loop import History
+from bayesconv.prediction import Predictive
 
 
 def train(

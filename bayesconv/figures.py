@@ -25,11 +25,8 @@ def draw(run: Run, dataset: Dataset) -> list[Path]:
     Returns:
       The paths of the PNG files in the run's `figures` folder.
     """
-    paths = []
-    for name, drawn in _figures(run, dataset):
-        paths.append(plotting.save(drawn, run.folder / runs.FIGURES / f"{name}.png"))
-        _close(drawn)
-    return paths
+    folder = run.folder / runs.FIGURES
+    return [plotting.save(drawn, folder / f"{name}.png", close=True) for name, drawn in _figures(run, dataset)]
 
 
 def _figures(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any]]:
@@ -39,9 +36,9 @@ def _figures(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any]]:
     yield "reliability", _reliability(test, dataset)
     if dataset.input_shape[-1] in (1, 3) and len(test.mean) >= 8:
         yield "certainty", _certainty(test, dataset)
-    score = "mutual_information" if run.is_bayesian else "predictive_entropy"
     for name, predictive in strange.items():
-        yield f"{score}_{name}", _histograms(score, test, predictive, name)
+        for score in _scores(run):
+            yield f"{score}_{name}", _histograms(score, test, predictive, name)
     if strange:
         yield "out_of_distribution", plotting.ood_scores(_auroc_table(run, test, strange))
     if run.is_bayesian:
@@ -89,14 +86,12 @@ def _histograms(score: str, test: Predictive, strange: Predictive, name: str) ->
 
 
 def _auroc_table(run: Run, test: Predictive, strange: dict[str, Predictive]) -> dict[str, dict[str, float]]:
-    scores = evaluation.SCORES if run.is_bayesian else evaluation.SCORES[:1]
     return {
-        name.replace("_", " "): {s: metrics.ood_auroc(getattr(test, s), getattr(predictive, s)) for s in scores}
+        name.replace("_", " "): {s: metrics.ood_auroc(getattr(test, s), getattr(predictive, s)) for s in _scores(run)}
         for name, predictive in strange.items()
     }
 
 
-def _close(drawn: Any) -> None:
-    import matplotlib.pyplot as plt
-
-    plt.close(np.ravel(drawn)[0].figure.get_figure(root=True))
+def _scores(run: Run) -> tuple[str, ...]:
+    # With point weights nothing is drawn: the mutual information is zero everywhere.
+    return evaluation.SCORES if run.is_bayesian else ("predictive_entropy",)

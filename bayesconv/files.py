@@ -77,6 +77,13 @@ def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
 
+# What numpy and zipfile raise, between them, for bytes that are not what they should be.
+_DAMAGE = (
+    ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError, EOFError,
+    zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+
+
 def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Reads every array of an `.npz` file; never unpickles, so a stranger's file is safe to read.
 
@@ -90,16 +97,9 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (
-        ValueError,
-        TypeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        KeyError,
-        AttributeError,
-        struct.error,
-    ) as error:
+    except PermissionError:
+        raise
+    except _DAMAGE as error:
         raise ValueError(
             f"{path} is damaged or is not an .npz file of plain arrays: {error}. Restore it from a backup, or train "
             "again."

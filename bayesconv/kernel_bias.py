@@ -15,7 +15,7 @@ import tensorflow_probability as tfp
 
 from bayesconv import divergences, estimators, initializers, posteriors, priors, random
 from bayesconv.registry import Identifier, name_of
-from bayesconv.signatures import call_factory, is_factory
+from bayesconv.signatures import call_with_specs, is_factory
 from bayesconv.weights import Initializer, KernelBias, WeightSpec, as_kernel_bias, fan_in_of, map_kernel_bias
 
 tfd = tfp.distributions
@@ -269,7 +269,7 @@ def _specs(
 
 
 def _distributions(kind: str, piece: Callable[..., Any], specs: KernelBias) -> KernelBias:
-    made = as_kernel_bias(_from_factory(piece, specs) if is_factory(piece) else piece(specs))
+    made = as_kernel_bias(call_with_specs(piece, specs) if is_factory(piece) else piece(specs))
     if (made.bias is None) != (specs.bias is None):
         raise ValueError(
             f"A {kind} has a part for the bias exactly if the layer has a bias. "
@@ -279,20 +279,6 @@ def _distributions(kind: str, piece: Callable[..., Any], specs: KernelBias) -> K
         if spec is not None:
             _check_distribution(kind, piece, spec, distribution)
     return made
-
-
-def _from_factory(piece: Callable[..., Any], specs: KernelBias) -> Any:
-    kernel, bias = specs.kernel, specs.bias
-    options = {
-        "init_kernel_fn": kernel.initializer,
-        "init_bias_fn": None if bias is None else bias.initializer,
-        "kernel_batch_ndims": kernel.batch_ndims,
-        "bias_batch_ndims": 0 if bias is None else bias.batch_ndims,
-        "dtype": kernel.dtype,
-        "kernel_name": kernel.name,
-        "bias_name": "bias" if bias is None else bias.name,
-    }
-    return call_factory(piece, (kernel.shape, None if bias is None else bias.shape), options)
 
 
 def _check_distribution(kind: str, piece: Callable[..., Any], spec: WeightSpec, distribution: Any) -> None:

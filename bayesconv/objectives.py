@@ -94,12 +94,18 @@ def as_likelihood(likelihood: Likelihood | Identifier) -> Likelihood:
     """A `Likelihood` from itself, a name, a mapping or a function that makes one."""
     if isinstance(likelihood, Likelihood):
         return likelihood
-    return _named(likelihood) if isinstance(likelihood, str) else likelihoods.resolve(likelihood)()
+    if callable(likelihood):
+        return likelihood()
+    name, options = (likelihood, {}) if isinstance(likelihood, str) else (likelihood.get("name"), dict(likelihood))
+    options.pop("name", None)
+    likelihoods.resolve(likelihood)  # refuses what is unknown
+    return _named(name, tuple(sorted(options.items())))
 
 
 @functools.cache
-def _named(name: str) -> Likelihood:  # the same object every time, which compiled functions are kept by
-    return likelihoods.get(name)()
+def _named(name: str, options: tuple[tuple[str, Any], ...]) -> Likelihood:
+    # The same object every time: compiled functions are kept by it.
+    return likelihoods.get(name)(**dict(options))
 
 
 def _one_draw(model: Any, inputs: tf.Tensor, targets: tf.Tensor, likelihood: Likelihood, seed: tf.Tensor) -> tuple:

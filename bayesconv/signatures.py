@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bayesconv.registry import name_of
+from bayesconv.weights import KernelBias
 
 _ALIASES = {
     "init_kernel_fn": ("init_kernel_fn", "kernel_initializer"),
@@ -53,6 +54,21 @@ def call_factory(function: Callable[..., Any], shapes: tuple[Any, Any], options:
             *shapes, **_without_defaults(parameters, accepted, options), **_rest(by_name, accepted, options)
         )
     return function(*shapes, *(options[key] for key in _order_of(function, unknown)))
+
+
+def call_with_specs(function: Callable[..., Any], specs: KernelBias) -> Any:
+    """Calls a factory of weights with what a pair of `WeightSpec` says."""
+    kernel, bias = specs.kernel, specs.bias
+    options = {
+        "init_kernel_fn": kernel.initializer,
+        "init_bias_fn": None if bias is None else bias.initializer,
+        "kernel_batch_ndims": kernel.batch_ndims,
+        "bias_batch_ndims": 0 if bias is None else bias.batch_ndims,
+        "dtype": kernel.dtype,
+        "kernel_name": kernel.name,
+        "bias_name": "bias" if bias is None else bias.name,
+    }
+    return call_factory(function, (kernel.shape, None if bias is None else bias.shape), options)
 
 
 def _order_of(function: Callable[..., Any], unknown: list[inspect.Parameter]) -> tuple[str, ...]:

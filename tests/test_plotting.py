@@ -345,3 +345,9 @@ def test_style_lasts_as_long_as_its_block():
 
 def test_public_names_are_sorted():
     assert plotting.__all__ == sorted(plotting.__all__)
+
+
+def test_save_closes_the_figure_on_request(tmp_path):
+    open_figures = plt.get_fignums()
+    plotting.save(plotting.learning_curves([{"epoch": 1, "nll": 1.0, "kl": 2.0}]), tmp_path / "a.png", close=True)
+    assert plt.get_fignums() == open_figures

@@ -211,7 +211,7 @@ def test_numpy_ints_are_ints():
 
 @pytest.mark.parametrize("seed", [1.5, (1.0, 2.0), (1, 2, 3), [1], [[1, 2]], np.zeros([2]), tf.constant(3)])
 def test_other_things_are_no_seeds(seed):
-    with pytest.raises(ValueError, match="A seed is an int or a pair of ints. Received shape"):
+    with pytest.raises(ValueError, match=r"A seed is an int or a pair of ints\. Received shape"):
         random.as_seed(seed)
 
 

@@ -92,12 +92,15 @@ def own_axes(ax: Axes | None, size: tuple[float, float] = (8, 5)) -> Axes:
     return ax
 
 
-def save(figure_or_axes: Figure | SubFigure | Axes | AxesArray, path: str | os.PathLike[str]) -> Path:
+def save(
+    figure_or_axes: Figure | SubFigure | Axes | AxesArray, path: str | os.PathLike[str], *, close: bool = False
+) -> Path:
     """Writes the figure as a PNG of 150 dots per inch, whole or not at all.
 
     Args:
       figure_or_axes: A figure, its axes, or an array of them, as the plot functions return.
       path: The file, ending in `.png`; missing folders are made.
+      close: Close the figure then; pyplot keeps it open otherwise.
 
     Returns:
       The path.
@@ -116,4 +119,8 @@ def save(figure_or_axes: Figure | SubFigure | Axes | AxesArray, path: str | os.P
     figure = first.figure if isinstance(first, Axes | SubFigure) else first
     while isinstance(figure, SubFigure):
         figure = figure.figure
-    return write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=150, bbox_inches="tight"))
+    try:
+        return write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=150, bbox_inches="tight"))
+    finally:
+        if close:
+            plt.close(figure)

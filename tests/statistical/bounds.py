@@ -6,7 +6,7 @@ A comparison of M estimates with their exact values fails if one of them is more
 
 so that correct code fails with probability at most `alpha` (Bonferroni), whatever the dependence of the estimates.
 Tests use `alpha = 1e-6` and fixed seeds: they are deterministic, and alpha is the chance that a change of the random
-sequence, and of nothing else, breaks one of them. The bench has about 200 comparisons, so that is 2e-4 in all.
+sequence, and of nothing else, breaks one of them. The bench has about 300 comparisons, so that is 3e-4 in all.
 
 A defect of size d is found with probability 95 % if it is `z* + 1.645` standard errors. With R draws of a normal
 quantity and M comparisons that is, by `detectable_mean(R, M)` and `detectable_variance(R, M)`,
@@ -46,7 +46,7 @@ class Comparison(NamedTuple):
 
 
 def z_star(num_comparisons: int, alpha: float = ALPHA) -> float:
-    """The threshold for |z| of `num_comparisons` estimates that correct code passes with probability `alpha` at most."""
+    """The threshold for |z| that one of `num_comparisons` right estimates exceeds with probability `alpha` at most."""
     return float(stats.norm.isf(alpha / (2 * num_comparisons)))
 
 

@@ -27,6 +27,7 @@ import bayesconv as bc
 from bayesconv import estimators
 
 NOISE, PRIOR_SCALE = 0.5, 0.8
+ELBO_TOLERANCE = 0.1  # nats for all the data, of a trained posterior
 
 
 class Problem(NamedTuple):
@@ -125,6 +126,15 @@ def test_the_closed_forms_agree_with_each_other():
             assert elbo_of(data, best.mean, best.scale * factor) < best.elbo
 
 
+def test_a_posterior_of_another_temperature_is_further_from_the_optimum_than_training_may_end():
+    # A KL that counts T times gives scales of about sqrt(T).
+    for data in (problem(1), problem(3), problem(3, orthogonal=True)):
+        best = optimum(data)
+        for temperature in (0.5, 2.0):
+            wrong = elbo_of(data, best.mean, best.scale * math.sqrt(temperature))
+            assert wrong < best.elbo - 2 * ELBO_TOLERANCE
+
+
 def test_an_orthogonal_design_has_no_gap():
     assert optimum(problem(3, orthogonal=True)).gap == pytest.approx(0.0, abs=1e-10)
     assert optimum(problem(3)).gap > 0.5
@@ -133,7 +143,7 @@ def test_an_orthogonal_design_has_no_gap():
 @pytest.mark.parametrize("kernel_size", [1, 3])
 @pytest.mark.parametrize("estimator", choices())
 def test_the_objective_at_the_optimum_is_the_closed_form_and_its_gradient_is_zero(estimator, kernel_size):
-    # 4,000 draws; a KL divided twice or not at all, or one that is a mean, is off by hundreds of standard errors.
+    # 2,500 draws; a KL divided twice or not at all, or one that is a mean, is off by hundreds of standard errors.
     data = problem(kernel_size)
     best, model = optimum(data), model_of(data, estimator)
     put_at(model, best.mean, best.scale)
@@ -150,7 +160,7 @@ def test_the_objective_at_the_optimum_is_the_closed_form_and_its_gradient_is_zer
             )
         return terms.loss, terms.kl, *tape.gradient(terms.loss, model.trainable_variables)
 
-    loss, kl, *gradients = draws(one, 4_000)
+    loss, kl, *gradients = draws(one, 2_500)
     comparison = bounds.compare_means(loss[:, np.newaxis], -best.elbo / len(data.images))
     assert comparison.agrees, comparison
     expected_kl = reference.normal_kl(best.mean, best.scale, np.array(0.0), np.array(PRIOR_SCALE))
@@ -183,7 +193,7 @@ def test_the_gradient_away_from_the_optimum_is_not_zero():
 
     names = [variable.name for variable in layer.trainable_variables]
     assert "untransformed_scale" in names[-1]
-    assert not bounds.compare_means(draws(one, 4_000).reshape([4_000, -1]), 0.0).agrees
+    assert not bounds.compare_means(draws(one, 2_500).reshape([2_500, -1]), 0.0).agrees
 
 
 @pytest.mark.parametrize(("kernel_size", "orthogonal"), [(1, False), (3, False), (3, True)])
@@ -196,7 +206,7 @@ def test_training_from_random_weights_reaches_the_optimum(kernel_size, orthogona
     bc.fit(
         model,
         (data.images, data.targets),
-        epochs=500,
+        epochs=300,
         batch_size=len(data.images),
         likelihood={"name": "normal", "scale": NOISE},
         learning_rate=0.05,
@@ -206,10 +216,9 @@ def test_training_from_random_weights_reaches_the_optimum(kernel_size, orthogona
         progress=False,
     )
     loc, scale = parameters_of(model)
-    print((loc-best.mean)/best.scale, scale/best.scale, elbo_of(data,loc,scale)-best.elbo)
     reached = elbo_of(data, loc, scale)
-    assert best.elbo - 0.05 < reached <= best.elbo + 1e-9
-    np.testing.assert_allclose((loc - best.mean) / best.scale, 0.0, atol=0.1)  # posterior standard deviations
-    np.testing.assert_allclose(scale / best.scale, 1.0, atol=0.1)
+    assert best.elbo - ELBO_TOLERANCE < reached <= best.elbo + 1e-9
+    np.testing.assert_allclose((loc - best.mean) / best.scale, 0.0, atol=0.2)  # posterior standard deviations
+    np.testing.assert_allclose(scale / best.scale, 1.0, atol=0.2)
     if orthogonal:  # the factorized posterior is the posterior, and the bound is the evidence
-        assert reached == pytest.approx(best.evidence, abs=0.05)
+        assert reached == pytest.approx(best.evidence, abs=ELBO_TOLERANCE)

@@ -1,8 +1,8 @@
 """Outputs of every estimator have the posterior's mean, variances and covariances, position by position.
 
 y = A w for independent weights, so E y = A E[w] and Cov y = A diag(Var w) A': the unit responses A come from a NumPy
-convolution. With 8,000 draws and up to 500 comparisons a test finds, 19 times in 20, a mean that is off by 0.085
-standard deviations and a variance or covariance that is off by 12 % of the standard deviations' product; a false
+convolution. With 5,000 draws and up to 500 comparisons a test finds, 19 times in 20, a mean that is off by 0.11
+standard deviations and a variance or covariance that is off by 15 % of the standard deviations' product; a false
 alarm has probability 1e-6. What is looked for is larger: a scale that is not the softplus of its variable,
 covariances between positions that are zero, a bias without noise.
 """
@@ -17,6 +17,7 @@ import numpy as np
 import oracles
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 from sampling import draws
 from scipy import stats
 
@@ -24,8 +25,8 @@ from bayesconv import distributions, estimators, posteriors, random
 from bayesconv.estimators import Estimate
 from bayesconv.weights import map_kernel_bias
 
-NUM_DRAWS = 8_000
-NUM_DRAWS_OF_A_MUTANT = 3_000
+NUM_DRAWS = 5_000
+NUM_DRAWS_OF_A_MUTANT = 2_000
 MEAN_FIELD = "mean_field_normal"
 GRID = [(name, case) for name in estimators.names() for case in oracles.CASES]
 
@@ -60,9 +61,9 @@ def is_exact(estimator: str, case_name: str) -> bool:
 @pytest.mark.parametrize(("estimator", "case_name"), GRID)
 def test_outputs_have_the_posteriors_moments_where_the_estimator_is_exact(estimator, case_name):
     if not is_exact(estimator, case_name):
-        with pytest.raises(ValueError, match=estimator):
-            layer = oracles.make_layer(oracles.CASES[case_name], estimator=estimator)
-            layer(oracles.inputs_of(oracles.CASES[case_name]))
+        case = oracles.CASES[case_name]
+        with pytest.raises(ValueError, match=estimator):  # when it is built, or when it sees the inputs
+            oracles.make_layer(case, estimator=estimator)(oracles.inputs_of(case))
         return
     comparisons = check_within_examples(*sampled(case_name, estimator, MEAN_FIELD))
     assert all(comparison.agrees for comparison in comparisons.values()), comparisons
@@ -97,7 +98,7 @@ def laplace_posterior(specs: Any) -> Any:
     def one(spec: Any) -> Any:
         stddev = np.linspace(0.3, 0.9, np.prod(spec.shape)).reshape(spec.shape)
         loc = tf.zeros(spec.shape, spec.dtype)
-        return distributions.independent(distributions.tfd.Laplace(loc, tf.constant(stddev / np.sqrt(2.0), spec.dtype)))
+        return distributions.independent(tfp.distributions.Laplace(loc, tf.constant(stddev / np.sqrt(2.0), spec.dtype)))
 
     return map_kernel_bias(one, specs)
 
@@ -203,7 +204,7 @@ def forgotten_softplus(specs: Any) -> Any:
     def one(spec: Any) -> Any:
         loc = tf.Variable(tf.zeros(spec.shape, spec.dtype), name=f"{spec.name}/loc")
         raw = tf.Variable(tf.ones(spec.shape, spec.dtype), name=f"{spec.name}/untransformed_scale")
-        scale = distributions.tfp.util.DeferredTensor(raw, tf.abs)
+        scale = tfp.util.DeferredTensor(raw, tf.abs)
         return distributions.independent(distributions.Normal(loc, scale))
 
     return map_kernel_bias(one, specs)
@@ -215,7 +216,7 @@ def variance_as_scale(specs: Any) -> Any:
     def one(spec: Any) -> Any:
         loc = tf.Variable(tf.zeros(spec.shape, spec.dtype), name=f"{spec.name}/loc")
         raw = tf.Variable(tf.ones(spec.shape, spec.dtype), name=f"{spec.name}/untransformed_scale")
-        scale = distributions.tfp.util.DeferredTensor(raw, lambda r: tf.square(tf.math.softplus(r)))
+        scale = tfp.util.DeferredTensor(raw, lambda r: tf.square(tf.math.softplus(r)))
         return distributions.independent(distributions.Normal(loc, scale))
 
     return map_kernel_bias(one, specs)
