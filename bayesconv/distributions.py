@@ -35,14 +35,15 @@ def independent(distribution: tfd.Distribution) -> tfd.Distribution:
 def mean_field_normal(loc: tf.Tensor, scale: tf.Tensor, name: str) -> tfd.Distribution:
     """An independent normal for every weight, with variables `name/loc` and `name/untransformed_scale`.
 
-    The scale is the softplus of its variable: positive wherever an optimizer takes it.
+    The scale is the exponential of its variable: positive wherever an optimizer takes it, and a step of the optimizer
+    changes it by the same share whether it is large or small.
 
     Args:
       loc: Initial location, of the weight's shape.
       scale: Initial scale, of the weight's shape.
       name: Prefix of the variables' names.
     """
-    scale_variable = tfp_util.TransformedVariable(scale, tfb.Softplus(), name=f"{name}/untransformed_scale")
+    scale_variable = tfp_util.TransformedVariable(scale, tfb.Exp(), name=f"{name}/untransformed_scale")
     return independent(Normal(tf.Variable(loc, name=f"{name}/loc"), scale_variable))
 
 

@@ -88,7 +88,7 @@ def test_a_signature_of_another_kind_is_named():
     def strange(kernel_shape, bias_shape, depth):
         raise AssertionError("must not be called")
 
-    with pytest.raises(TypeError, match=r"strange\(kernel_shape, bias_shape, depth\), whose parameters \['depth'\] are none"):
+    with pytest.raises(TypeError, match=r"strange\(kernel_shape, bias_shape, depth\), whose \['depth'\] are none"):
         _call(strange)
 
 

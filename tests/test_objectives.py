@@ -1,0 +1,143 @@
+"""Claims about the objective: the KL is scaled once, and in the way the formula says."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bayesconv as bc
+from bayesconv import objectives, random
+
+X = tf.constant(np.random.default_rng(0).normal(size=(6, 3)), tf.float64)
+Y = np.array([0, 1, 2, 0, 1, 2])
+
+
+def _model(factory=bc.make_kernel_bias_flipout):
+    first = bc.Affine(3, 4, make_kernel_bias_fn=factory, dtype=tf.float64)
+    return bc.Sequential([first, tf.nn.relu, bc.Affine(4, 3, make_kernel_bias_fn=factory, dtype=tf.float64)])
+
+
+def _terms(model, seed):
+    """Mean negative log-likelihood and KL of one draw."""
+    with bc.collect_extras() as extras:
+        logits = model(X, seed=seed).numpy()
+    log_probs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return -log_probs[np.arange(6), Y].mean(), float(extras.loss)
+
+
+def test_the_loss_is_the_formula():
+    model = _model()
+    found = bc.elbo(model, X, Y, num_data=60, kl_weight=0.7, temperature=0.2, seed=3)
+    nll, kl = _terms(model, random.split(random.as_seed(3), 1)[0])
+    np.testing.assert_allclose(found.negative_log_likelihood, nll, rtol=1e-12)
+    np.testing.assert_allclose(found.kl, kl, rtol=1e-12)
+    np.testing.assert_allclose(found.loss, nll + 0.7 * 0.2 * kl / 60, rtol=1e-12)
+
+
+def test_the_kl_is_divided_by_the_number_of_data_and_not_by_the_batch():
+    model = _model()
+    losses = [bc.elbo(model, X, Y, num_data=n, seed=3) for n in (10, 1000)]
+    difference = losses[0].loss - losses[1].loss
+    np.testing.assert_allclose(difference, losses[0].kl * (1 / 10 - 1 / 1000), rtol=1e-9)
+    half = bc.elbo(model, X[:3], Y[:3], num_data=10, seed=3)
+    np.testing.assert_allclose(half.kl, losses[0].kl, rtol=1e-12)
+
+
+def test_several_samples_average_both_terms():
+    model = _model(functools.partial(bc.make_kernel_bias_reparameterization, prior="student_t"))
+    found = bc.elbo(model, X, Y, num_data=60, num_samples=3, seed=3)
+    terms = [_terms(model, seed) for seed in random.split(random.as_seed(3), 3)]
+    nll, kl = np.mean(terms, axis=0)
+    assert np.ptp([term[1] for term in terms]) > 1e-3
+    np.testing.assert_allclose([found.negative_log_likelihood, found.kl], [nll, kl], rtol=1e-12)
+    np.testing.assert_allclose(found.loss, nll + kl / 60, rtol=1e-12)
+
+
+def test_a_penalty_weight_scales_the_loss_but_not_the_reported_kl():
+    plain = bc.elbo(_model(), X, Y, num_data=60, seed=3)
+    bc.set_seed(0)
+    half = bc.elbo(_model(functools.partial(bc.make_kernel_bias_flipout, penalty_weight=0.5)), X, Y, num_data=60, seed=3)
+    bc.set_seed(0)
+    whole = bc.elbo(_model(), X, Y, num_data=60, seed=3)
+    np.testing.assert_allclose(plain.loss, whole.loss, rtol=1e-12)
+    np.testing.assert_allclose(half.kl, whole.kl, rtol=1e-12)
+    np.testing.assert_allclose(whole.loss - half.loss, 0.5 * whole.kl / 60, rtol=1e-9)
+
+
+def test_a_penalty_weight_that_divides_already_is_refused_with_the_remedy():
+    model = _model(functools.partial(bc.make_kernel_bias_flipout, penalty_weight=0.05))
+    with pytest.raises(ValueError, match=r"`affine` already scales it by penalty_weight=0\.05\. Leave penalty_weight at 1"):
+        bc.elbo(model, X, Y, num_data=60)
+    assert objectives.penalty_weight_of(_model()[0]) == 1.0
+
+
+def test_the_data_term_of_an_empty_batch_is_zero_and_its_gradient_finite():
+    model = _model()
+    with tf.GradientTape() as tape:
+        terms = bc.elbo(model, X[:0], Y[:0], num_data=60, seed=3)
+    assert float(terms.negative_log_likelihood) == 0.0
+    np.testing.assert_allclose(terms.loss, terms.kl / 60, rtol=1e-12)
+    gradients = tape.gradient(terms.loss, model.trainable_variables)
+    assert all(np.isfinite(gradient).all() for gradient in gradients if gradient is not None)
+
+
+def test_a_shared_layer_is_penalized_once():
+    shared = bc.Affine(3, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout, dtype=tf.float64)
+    once = bc.elbo(shared, X, Y, num_data=60, seed=3).kl
+    np.testing.assert_allclose(bc.elbo(bc.Sequential([shared, shared]), X, Y, num_data=60, seed=3).kl, once, rtol=1e-12)
+
+
+def test_a_point_model_has_no_kl():
+    terms = bc.elbo(_model(bc.make_kernel_bias), X, Y, num_data=60)
+    assert float(terms.kl) == 0.0
+    assert float(terms.loss) == float(terms.negative_log_likelihood)
+
+
+@pytest.mark.parametrize("num_data", [0, -1, float("nan")])
+def test_a_number_of_data_that_is_none_is_refused(num_data):
+    with pytest.raises(ValueError, match="`num_data` is the number of training examples. Received"):
+        bc.elbo(_model(), X, Y, num_data=num_data)
+
+
+def test_no_samples_are_refused():
+    with pytest.raises(ValueError, match="`num_samples` must be a positive int. Received 0"):
+        bc.elbo(_model(), X, Y, num_data=1, num_samples=0)
+
+
+def test_a_likelihood_comes_as_itself_a_name_a_mapping_or_a_function():
+    itself = bc.likelihoods.normal(scale=0.3)
+    assert objectives.as_likelihood(itself) is itself
+    assert objectives.as_likelihood("categorical") is objectives.as_likelihood("categorical")
+    assert objectives.as_likelihood({"name": "normal", "scale": 0.3}).name == "normal"
+    assert objectives.as_likelihood(bc.likelihoods.bernoulli).name == "bernoulli"
+
+
+def _schedule(identifier, *progress):
+    return objectives.schedules.resolve(identifier)(tf.constant(progress, tf.float32)).numpy()
+
+
+@pytest.mark.parametrize(
+    ("identifier", "values"),
+    [
+        ("constant", [1, 1, 1, 1, 1]),
+        ("linear", [0, 0.25 / 0.8, 0.5 / 0.8, 0.75 / 0.8, 1]),
+        ({"name": "linear", "warm_up": 0.5}, [0, 0.5, 1, 1, 1]),
+        ({"name": "linear", "warm_up": 0.0}, [1, 1, 1, 1, 1]),
+        ({"name": "sigmoid", "warm_up": 1.0, "steepness": 4.0}, [1 / (1 + np.e**2), 1 / (1 + np.e), 0.5, 1 / (1 + 1 / np.e), 1]),
+        ({"name": "cyclical", "cycles": 2}, [0, 1, 0, 1, 1]),
+        ({"name": "cyclical", "cycles": 1, "rise": 1.0}, [0, 0.25, 0.5, 0.75, 1]),
+    ],
+)
+def test_schedules_at_the_quarters(identifier, values):
+    np.testing.assert_allclose(_schedule(identifier, 0, 0.25, 0.5, 0.75, 1), values, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", objectives.schedules.names())
+def test_schedules_stay_between_0_and_1_end_at_1_and_only_cycles_fall(name):
+    values = _schedule(name, *np.linspace(0, 1, 201))
+    assert values.min() >= 0
+    assert values.max() == values[-1] == 1
+    assert (np.diff(values) >= -1e-7).all() == (name != "cyclical")
