@@ -38,7 +38,9 @@ build: .venv/ready ## Builds the wheel
 	$(BIN)/python -m build --wheel --outdir dist
 
 notebooks: .venv/ready ## Executes the notebooks and keeps their output
-	$(BIN)/jupytext --to ipynb --execute notebooks/*.py
+	$(BIN)/jupytext --quiet --to ipynb notebooks/*.py
+	$(BIN)/jupyter-nbconvert --to notebook --inplace --execute notebooks/*.ipynb \
+	  --ExecutePreprocessor.extra_arguments="['--IPKernelApp.capture_fd_output=False']"
 
 benchmark: .venv/ready ## Times a training step against plain TensorFlow
 	$(BIN)/python -m benchmarks.training_step

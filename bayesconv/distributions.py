@@ -85,7 +85,13 @@ def element_traits(distribution: tfd.Distribution) -> frozenset[str]:
 
 element_traits.register(tfd.Normal, lambda _: frozenset({SIGN_SYMMETRIC, INDEPENDENT_NORMAL}))
 element_traits.register(tfd.Laplace, lambda _: frozenset({SIGN_SYMMETRIC}))
-element_traits.register(tfd.StudentT, lambda _: frozenset({SIGN_SYMMETRIC}))
+
+
+@element_traits.register(tfd.StudentT)
+def _student_t_traits(distribution: tfd.StudentT) -> frozenset[str]:
+    df = tf.get_static_value(tf.convert_to_tensor(distribution.df))
+    has_mean = df is not None and bool((df > 1).all())
+    return frozenset({SIGN_SYMMETRIC}) if has_mean else frozenset()
 
 
 def traits(distribution: tfd.Distribution) -> frozenset[str]:

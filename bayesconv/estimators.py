@@ -8,7 +8,7 @@ the posterior and the operator have what it needs, and returns the pass `(inputs
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -103,9 +103,10 @@ def flipout(linear_op: LinearOp, posterior: KernelBias) -> StochasticPass:
     def stochastic_pass(inputs: tf.Tensor, draw: Callable[[], KernelBias], seed: tf.Tensor) -> Estimate:
         weights, mean = draw(), map_kernel_bias(lambda d: d.mean(), posterior)
         seed_in, seed_out = random.split(seed)
-        flipped = inputs * _example_signs(linear_op, inputs, seed_in)
+        batch_shape = weights.kernel.shape[: linear_op.batch_ndims]
+        flipped = inputs * _example_signs(inputs, batch_shape, seed_in)
         deviation = linear_op(flipped, map_kernel_bias(tf.subtract, weights, mean))
-        signs_out = _example_signs(linear_op, deviation, seed_out)
+        signs_out = _example_signs(deviation, batch_shape, seed_out)
         return Estimate(linear_op(inputs, mean) + signs_out * deviation, weights)
 
     return stochastic_pass
@@ -160,11 +161,12 @@ def _require_unshared(linear_op: LinearOp, inputs: tf.Tensor, approximate: bool)
         )
 
 
-def _example_signs(linear_op: LinearOp, tensor: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    shape = tf.shape(tensor)
-    kept = 1 + linear_op.batch_ndims
-    ones = tf.ones([tensor.shape.rank - 1 - kept], tf.int32)
-    return random.signs(tf.concat([shape[:1], ones, shape[-kept:]], axis=0), seed, tensor.dtype)
+def _example_signs(tensor: tf.Tensor, batch_shape: tf.TensorShape, seed: tf.Tensor) -> tf.Tensor:
+    # The batch shape is the kernel's: where the inputs broadcast along it, every kernel still gets signs of its own.
+    ones = [1] * (tensor.shape.rank - 2 - batch_shape.rank)
+    static: list[Any] = [*ones, *batch_shape.as_list(), tensor.shape[-1]]
+    shape = tf.concat([tf.shape(tensor)[:1], static], axis=0)
+    return random.signs(shape, seed, tensor.dtype)
 
 
 def _require_trait(posterior: KernelBias, trait: str, estimator: str, meaning: str) -> None:

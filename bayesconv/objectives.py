@@ -86,7 +86,8 @@ def elbo(
     seeds = random.split(random.as_seed(seed), num_samples)
     draws = [_one_draw(model, inputs, targets, likelihood, s) for s in seeds]
     nll, penalty, kl = (tf.add_n(list(terms)) / num_samples for terms in zip(*draws, strict=True))
-    loss = nll + tf.cast(kl_weight * temperature / num_data, nll.dtype) * tf.cast(penalty, nll.dtype)
+    kl_weight = tf.cast(tf.convert_to_tensor(kl_weight, dtype_hint=nll.dtype), nll.dtype)  # a cast alone rounds a float
+    loss = nll + kl_weight * (temperature / num_data) * tf.cast(penalty, nll.dtype)
     return Elbo(loss, nll, kl)
 
 

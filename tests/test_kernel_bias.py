@@ -96,12 +96,18 @@ def test_options_are_names_mappings_and_functions():
     ("options", "message"),
     [
         ({"prior": "laplas"}, r"Unknown prior 'laplas'.*Did you mean 'laplace'\?"),
-        ({"prior": {"name": "laplace", "scael": 1}}, r"Prior 'laplace' got the unknown option 'scael'.*Did you mean 'scale'\?"),
+        (
+            {"prior": {"name": "laplace", "scael": 1}},
+            r"Prior 'laplace' got the unknown option 'scael'.*Did you mean 'scale'\?",
+        ),
         ({"posterior": "mean_field"}, r"Unknown posterior 'mean_field'.*Did you mean 'mean_field_normal'\?"),
         ({"estimator": "flip"}, r"Unknown estimator 'flip'"),
         ({"divergence": "exakt"}, r"Unknown divergence 'exakt'.*Did you mean 'exact'\?"),
         ({"divergence": "exact", "prior": "student_t"}, r"There is no closed form of KL\(Normal \|\| StudentT\)"),
-        ({"posterior": {"name": "mean_field_normal", "initial_scale": 0.0}}, "starts with a positive scale. Received initial_scale=0.0"),
+        (
+            {"posterior": {"name": "mean_field_normal", "initial_scale": 0.0}},
+            "starts with a positive scale. Received initial_scale=0.0",
+        ),
     ],
 )
 def test_options_that_do_not_exist_or_fit_are_refused_with_a_suggestion(options, message):
@@ -156,8 +162,8 @@ def test_users_factories_in_either_order(order):
         return kernel, tf.Variable(init_bias_fn(bias_shape, dtype=dtype), name=bias_name)
 
     factories = {
-        "old": lambda kernel_shape, bias_shape, dtype, kernel_initializer, bias_initializer, kernel_name, bias_name: make(
-            kernel_shape, bias_shape, kernel_initializer, bias_initializer, dtype, kernel_name, bias_name
+        "old": lambda kernel_shape, bias_shape, dtype, kernel_initializer, bias_initializer, kernel_name, bias_name: (
+            make(kernel_shape, bias_shape, kernel_initializer, bias_initializer, dtype, kernel_name, bias_name)
         ),
         "old by other names": lambda ks, bs, t, ki, bi, kn, bn: make(ks, bs, ki, bi, t, kn, bn),
         "new": lambda ks, bs, ki, bi, kb, bb, t, kn, bn: make(ks, bs, ki, bi, t, kn, bn),
@@ -165,7 +171,9 @@ def test_users_factories_in_either_order(order):
             ks, bs, init_kernel_fn, init_bias_fn, dtype, kn, bn
         ),
     }
-    layer = _layer(factories[order], dtype=tf.float64, init_bias_fn=lambda shape, dtype: tf.fill(shape, tf.cast(2.0, dtype)))
+    layer = _layer(
+        factories[order], dtype=tf.float64, init_bias_fn=lambda shape, dtype: tf.fill(shape, tf.cast(2.0, dtype))
+    )
     assert (layer.kernel.name, layer.bias.name) == ("kernel:0", "bias:0")
     expected = reference.convolution(X.numpy().astype(float), layer.kernel.numpy()) + 2.0
     np.testing.assert_allclose(layer(X.numpy()), expected)
@@ -196,7 +204,9 @@ def test_joint_distributions_are_posteriors_and_priors():
 
     def prior(kernel_shape, bias_shape, dtype):
         one = tfd.Normal(tf.cast(0.0, dtype), tf.cast(2.0, dtype))
-        return tfd.JointDistributionNamed({"kernel": tfd.Sample(one, kernel_shape), "bias": tfd.Sample(one, bias_shape)})
+        return tfd.JointDistributionNamed(
+            {"kernel": tfd.Sample(one, kernel_shape), "bias": tfd.Sample(one, bias_shape)}
+        )
 
     layer = _layer(_bind(posterior=posterior, prior=prior), dtype=tf.float64)
     layer(X.numpy())
@@ -211,7 +221,10 @@ def test_joint_distributions_are_posteriors_and_priors():
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda k, b: (tf.zeros([3]), tf.zeros(b)), r"give the kernel .*: shape \(2, 2, 2, 3\) and dtype float32\. Received shape \(3,\)"),
+        (
+            lambda k, b: (tf.zeros([3]), tf.zeros(b)),
+            r"give the kernel .*: shape \(2, 2, 2, 3\) and dtype float32\. Received shape \(3,\)",
+        ),
         (lambda k, b: (tf.zeros(k), tf.zeros([4])), r"give the bias .*: shape \(3,\) .*Received shape \(4,\)"),
         (lambda k, b: (tf.zeros(k, tf.float64), tf.zeros(b)), r"Received shape \(2, 2, 2, 3\) and dtype float64"),
         (lambda k, b: (tf.zeros(k), None), r"give the bias .*Received None"),
@@ -254,7 +267,9 @@ def test_distributions_of_another_event_name_the_function(kind, distribution, re
     def my_piece(specs):
         return bc.map_kernel_bias(distribution, specs)
 
-    with pytest.raises(ValueError, match=rf"The {kind} of a weight is one distribution.*{received}.* from my_piece\. tfd\.Indep"):
+    with pytest.raises(
+        ValueError, match=rf"The {kind} of a weight is one distribution.*{received}.* from my_piece\. tfd\.Indep"
+    ):
         _layer(_bind(**{kind: my_piece}))
 
 

@@ -59,7 +59,9 @@ def test_several_samples_average_both_terms():
 def test_a_penalty_weight_scales_the_loss_but_not_the_reported_kl():
     plain = bc.elbo(_model(), X, Y, num_data=60, seed=3)
     bc.set_seed(0)
-    half = bc.elbo(_model(functools.partial(bc.make_kernel_bias_flipout, penalty_weight=0.5)), X, Y, num_data=60, seed=3)
+    half = bc.elbo(
+        _model(functools.partial(bc.make_kernel_bias_flipout, penalty_weight=0.5)), X, Y, num_data=60, seed=3
+    )
     bc.set_seed(0)
     whole = bc.elbo(_model(), X, Y, num_data=60, seed=3)
     np.testing.assert_allclose(plain.loss, whole.loss, rtol=1e-12)
@@ -69,7 +71,9 @@ def test_a_penalty_weight_scales_the_loss_but_not_the_reported_kl():
 
 def test_a_penalty_weight_that_divides_already_is_refused_with_the_remedy():
     model = _model(functools.partial(bc.make_kernel_bias_flipout, penalty_weight=0.05))
-    with pytest.raises(ValueError, match=r"`affine` already scales it by penalty_weight=0\.05\. Leave penalty_weight at 1"):
+    with pytest.raises(
+        ValueError, match=r"`affine` already scales it by penalty_weight=0\.05\. Leave penalty_weight at 1"
+    ):
         bc.elbo(model, X, Y, num_data=60)
     assert objectives.penalty_weight_of(_model()[0]) == 1.0
 
@@ -126,7 +130,10 @@ def _schedule(identifier, *progress):
         ("linear", [0, 0.25 / 0.8, 0.5 / 0.8, 0.75 / 0.8, 1]),
         ({"name": "linear", "warm_up": 0.5}, [0, 0.5, 1, 1, 1]),
         ({"name": "linear", "warm_up": 0.0}, [1, 1, 1, 1, 1]),
-        ({"name": "sigmoid", "warm_up": 1.0, "steepness": 4.0}, [1 / (1 + np.e**2), 1 / (1 + np.e), 0.5, 1 / (1 + 1 / np.e), 1]),
+        (
+            {"name": "sigmoid", "warm_up": 1.0, "steepness": 4.0},
+            [1 / (1 + np.e**2), 1 / (1 + np.e), 0.5, 1 / (1 + 1 / np.e), 1],
+        ),
         ({"name": "cyclical", "cycles": 2}, [0, 1, 0, 1, 1]),
         ({"name": "cyclical", "cycles": 1, "rise": 1.0}, [0, 0.25, 0.5, 0.75, 1]),
     ],

@@ -45,7 +45,10 @@ def test_options_are_the_keyword_only_parameters_and_their_defaults(colours):
         ("gray", "Unknown colour 'gray'; choose one of ['grey']. Did you mean 'grey'?"),
         ("zzz", "Unknown colour 'zzz'; choose one of ['grey']."),
         ({"name": "gray"}, "Unknown colour 'gray'"),
-        ({"level": 0.5}, "A mapping that chooses a colour needs a 'name'. Received keys ['level']; names are ['grey']."),
+        (
+            {"level": 0.5},
+            "A mapping that chooses a colour needs a 'name'. Received keys ['level']; names are ['grey'].",
+        ),
         ({"name": 3}, "needs a 'name'"),
         (
             {"name": "grey", "levle": 1},

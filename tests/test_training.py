@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import bayesconv as bc
-from bayesconv import checkpoints, loop, random
+from bayesconv import checkpoints, loop, random, training
 
 tfd = tfp.distributions
 RNG = np.random.default_rng(0)

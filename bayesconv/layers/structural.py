@@ -27,6 +27,11 @@ class Flatten(Layer):
         return tf.reshape(inputs, [tf.shape(inputs)[0], inputs.shape[1:].num_elements()])
 
 
+def _sizes(tensor: tf.Tensor) -> list[Any]:
+    """Sizes of all axes, numbers where they are known and scalar tensors where not."""
+    return [tf.shape(tensor)[i] if size is None else size for i, size in enumerate(tensor.shape)]
+
+
 class _Pool(Layer):
     """Base of the poolings over windows."""
 
@@ -47,7 +52,22 @@ class _Pool(Layer):
 
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> tf.Tensor:
         """Pools every window."""
-        return tf.nn.pool(inputs, self._window, self._kind, strides=self._strides, padding=self._padding)
+        inputs = tf.convert_to_tensor(inputs)
+        if self._kind == "MAX" and len(self._window) == 3 and inputs.dtype == tf.float64:
+            return self._max_in_two_steps(inputs)
+        return self._pool(inputs, slice(None))
+
+    def _pool(self, inputs: tf.Tensor, axes: slice) -> tf.Tensor:
+        window, strides = self._window[axes], self._strides[axes]
+        return tf.nn.pool(inputs, window, self._kind, strides=strides, padding=self._padding)
+
+    def _max_in_two_steps(self, inputs: tf.Tensor) -> tf.Tensor:
+        # TensorFlow has no 3-D max pooling in float64; a maximum may be taken axis by axis.
+        _, depth, _, _, channels = _sizes(inputs)
+        planes = self._pool(tf.reshape(inputs, [-1, *_sizes(inputs)[2:]]), slice(1, None))
+        _, height, width, _ = _sizes(planes)
+        lines = self._pool(tf.reshape(planes, [-1, depth, height * width * channels]), slice(1))
+        return tf.reshape(lines, [-1, _sizes(lines)[1], height, width, channels])
 
 
 class MaxPool(_Pool):

@@ -77,4 +77,6 @@ def test_point_layers_and_layers_without_weights_are_differentiable(descriptor):
 
 
 def test_every_case_is_in_the_parametrization():
-    assert len(CASES) == len(descriptors.LINEAR) * len(estimators.names()) * len(priors.names()) * len(posteriors.names())
+    assert len(CASES) == len(descriptors.LINEAR) * len(estimators.names()) * len(priors.names()) * len(
+        posteriors.names()
+    )

@@ -83,7 +83,9 @@ def check_saved_model(descriptor, layer, tmp_path):
     module.layer = layer
     spec = tf.TensorSpec([None, *descriptor.input_shape])
     signature = [spec, tf.TensorSpec([2], tf.int32)]
-    module.run = tf.function(lambda inputs, seed: layer(inputs, seed=seed, is_training=False), input_signature=signature)
+    module.run = tf.function(
+        lambda inputs, seed: layer(inputs, seed=seed, is_training=False), input_signature=signature
+    )
     tf.saved_model.save(module, str(tmp_path / "exported"))
     loaded = tf.saved_model.load(str(tmp_path / "exported"))
     for num, seed in ((3, SEED), (2, tf.constant([7, 0]))):

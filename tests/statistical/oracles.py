@@ -102,7 +102,7 @@ def randomized(layer: bc.Layer, seed: int = 5) -> Any:
     rng = np.random.default_rng(seed)
     for name, variable in layer.named_variables.items():
         if "scale" in name.rpartition("/")[2]:
-            variable.assign(np.log(np.expm1(rng.uniform(0.2, 0.8, variable.shape))))
+            variable.assign(np.log(rng.uniform(0.2, 0.8, variable.shape)))
         else:
             variable.assign(rng.normal(scale=0.5, size=variable.shape))
     return layer
@@ -164,7 +164,7 @@ def moments_of(layer: Linear, posterior: str = "mean_field_normal") -> tuple[np.
 def _mean_field_normal(variables: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     members = [member for member in ("kernel", "bias") if f"{member}/loc" in variables]
     locs = [variables[f"{member}/loc"].ravel() for member in members]
-    scales = [np.log1p(np.exp(variables[f"{member}/untransformed_scale"].ravel())) for member in members]
+    scales = [np.exp(variables[f"{member}/untransformed_scale"].ravel()) for member in members]
     return np.concatenate(locs), np.square(np.concatenate(scales))
 
 

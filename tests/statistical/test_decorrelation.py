@@ -6,6 +6,7 @@ deviations' product; the shared noise that is looked for has correlations of 0.2
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import bounds
@@ -170,3 +171,18 @@ def test_a_shared_layer_keeps_its_kernel_and_draws_new_signs_at_every_use_within
         np.testing.assert_allclose(np.abs(first), np.abs(second), rtol=1e-9)  # the same draw, up to signs
         signs_differ += not np.allclose(first, second)
     assert signs_differ > 0
+
+
+def test_kernels_of_a_batch_get_signs_of_their_own_where_the_inputs_broadcast():
+    # With inputs (1, 1) and locations 0, |y_b| is |w1 + w2| or |w1 - w2| as the input signs agree or not. If all
+    # kernels shared their signs, the share would be 0 or 1; its standard error is 0.5 / sqrt(4000).
+    count = 4000
+    specs = {"name": "mean_field_normal", "initial_scale": 1.0}
+    factory = functools.partial(
+        bc.make_kernel_bias_flipout, posterior=specs, init_kernel_fn=lambda s, dtype: tf.zeros(s)
+    )
+    layer = bc.Affine(2, 1, batch_shape=count, use_bias=False, make_kernel_bias_fn=factory)
+    outputs = np.abs(layer(np.ones([1, 1, 2], np.float32), seed=0).numpy().ravel())
+    w = layer.extra_result.kernel.numpy()[:, :, 0]
+    agreed = np.abs(outputs - np.abs(w.sum(1))) < np.abs(outputs - np.abs(w[:, 0] - w[:, 1]))
+    assert abs(agreed.mean() - 0.5) < 5 * 0.5 / np.sqrt(count)

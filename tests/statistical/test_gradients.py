@@ -97,8 +97,8 @@ def gradients_of(layer: bc.Layer, loss: Any, num: int, salt: int = 0) -> dict[st
 
     found = dict(zip(variables, draws(one, num, salt, jit_compile=True), strict=True))
     for path, variable in variables.items():
-        if path.endswith("untransformed_scale"):  # d softplus(r) / dr = sigmoid(r)
-            found[path] = found[path] * (1.0 + np.exp(-variable.numpy()))
+        if path.endswith("untransformed_scale"):  # d exp(r) / dr = exp(r)
+            found[path] = found[path] * np.exp(-variable.numpy())
     return {path: values.reshape([num, -1]) for path, values in found.items()}
 
 
@@ -108,7 +108,7 @@ def sampled(estimator: Any, num_examples: int) -> dict[str, np.ndarray]:
     factory = functools.partial(bc.make_kernel_bias_variational, estimator=estimator)
     layer = bc.Affine(SIZE, 1, make_kernel_bias_fn=factory, use_bias=False, dtype=tf.float64)
     layer.named_variables["kernel/loc"].assign(data.loc[:, np.newaxis])
-    layer.named_variables["kernel/untransformed_scale"].assign(np.log(np.expm1(data.scale))[:, np.newaxis])
+    layer.named_variables["kernel/untransformed_scale"].assign(np.log(data.scale)[:, np.newaxis])
 
     def loss(seed: tf.Tensor) -> tf.Tensor:
         outputs = layer(tf.constant(data.x), seed=seed, is_training=False)

@@ -161,7 +161,7 @@ def test_one_sample_is_the_log_ratio_at_the_weights_that_the_layer_used():
     expected = 0.0
     for member in ("kernel", "bias"):
         w, loc = getattr(weights, member).numpy().ravel(), variables[f"{member}/loc"].numpy().ravel()
-        scale = np.log1p(np.exp(variables[f"{member}/untransformed_scale"].numpy().ravel()))
+        scale = np.exp(variables[f"{member}/untransformed_scale"].numpy().ravel())
         prior = oracles.PRIOR_ORACLES["normal"].log_prob(w, np.sqrt(2 / 18))
         expected += np.sum(oracles.stats.norm.logpdf(w, loc, scale) - prior)
     assert float(layer.extra_loss) == pytest.approx(expected, rel=1e-10)

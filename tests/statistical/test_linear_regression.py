@@ -99,7 +99,7 @@ def model_of(data: Problem, estimator: Any = "flipout", dtype: Any = tf.float64)
 def put_at(model: bc.Sequential, loc: np.ndarray, scale: np.ndarray) -> None:
     kernel = {path.rpartition("/")[2]: variable for path, variable in model.named_variables.items()}
     kernel["loc"].assign(loc.reshape(kernel["loc"].shape))
-    kernel["untransformed_scale"].assign(np.log(np.expm1(scale)).reshape(kernel["loc"].shape))
+    kernel["untransformed_scale"].assign(np.log(scale).reshape(kernel["loc"].shape))
 
 
 def parameters_of(model: bc.Sequential) -> tuple[np.ndarray, np.ndarray]:

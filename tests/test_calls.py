@@ -1,0 +1,107 @@
+"""Claims about the state that the layers of one outermost call share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bayesconv as bc
+from bayesconv import calls, random
+
+
+def _weights(seed):
+    return bc.KernelBias(random.normal([2], seed))
+
+
+def test_a_layer_draws_once_and_layers_draw_independently():
+    call, made = calls.Call(3), []
+    make = lambda seed: made.append(seed) or _weights(seed)  # noqa: E731
+    first, second = call.draw("a", make), call.draw("b", make)
+    assert call.draw("a", make) is first
+    assert len(made) == 2
+    assert np.abs(first.kernel - second.kernel).max() > 1e-3
+    assert list(call.draws) == ["a", "b"]
+    again = calls.Call(3)
+    np.testing.assert_array_equal(again.draw("other", _weights).kernel, first.kernel)  # the order decides
+
+
+def test_every_use_has_a_seed_of_its_own():
+    call = calls.Call(3)
+    seeds = [tuple(call.use_seed(layer).numpy()) for layer in ("a", "a", "b")]
+    seeds.append(tuple(call.layer_seed("a").numpy()))
+    assert len(set(seeds)) == 4
+
+
+def test_without_a_seed_one_is_drawn_when_it_is_needed_and_only_once():
+    bc.set_seed(7)
+    call = calls.Call()
+    assert call.seed is call.seed
+    bc.set_seed(7)
+    calls.Call()  # takes nothing from the generator
+    np.testing.assert_array_equal(calls.Call().seed, call.seed)
+
+
+def test_an_inner_call_joins_the_outer_one_unless_it_brings_its_own_seed_or_mode():
+    with calls.enter(3, True, "sample") as outer:
+        with calls.enter(None, True, "sample") as inner:
+            assert inner is outer
+        with calls.enter(outer.given_seed, True, "sample") as inner:
+            assert inner is outer
+        with calls.enter(4, True, "sample") as inner:
+            assert inner is not outer
+            np.testing.assert_array_equal(inner.seed, random.as_seed(4))
+        with calls.enter(None, False, "sample") as inner:
+            assert not inner.is_training
+            np.testing.assert_array_equal(inner.seed, outer.seed)
+        assert calls.current() is outer
+    with pytest.raises(RuntimeError, match="No layer is being called. Call the layer itself"):
+        calls.current()
+
+
+def test_the_outer_mode_holds_inside():
+    with calls.enter(3, False, "mean"), calls.enter(None, True, "sample") as inner:
+        assert not inner.is_training
+        assert inner.weights == "mean"
+
+
+def test_another_mode_of_the_same_call_shares_its_draws():
+    with calls.enter(3, True, "sample") as outer:
+        drawn = outer.draw("a", _weights)
+        with calls.enter(None, False, "sample") as inner:
+            assert inner.draw("a", _weights) is drawn
+            other = inner.draw("b", _weights)
+        assert outer.draw("b", _weights) is other
+
+
+def test_a_draw_made_in_a_graph_inside_is_made_again_outside_with_the_same_numbers():
+    @tf.function
+    def step(flag):
+        call = calls.Call(tf.constant([3, 0]))
+        inside = tf.cond(flag, lambda: call.draw("a", _weights).kernel, lambda: tf.zeros([2]))
+        return inside, call.draw("a", _weights).kernel
+
+    inside, outside = step(tf.constant(True))
+    np.testing.assert_array_equal(inside, outside)
+
+
+def test_an_exception_ends_the_call():
+    with pytest.raises(ZeroDivisionError), calls.enter(3, True, "sample"):
+        raise ZeroDivisionError
+    with pytest.raises(RuntimeError, match="No layer is being called"):
+        calls.current()
+
+
+def test_the_observer_sees_every_layer_in_the_order_the_calls_end():
+    seen = []
+    inner = bc.Affine(2, 2, name="inner", make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+    model = bc.Sequential([inner, tf.nn.relu, bc.Affine(2, 1, name="last")], name="model")
+    observe = lambda layer, inputs, output: seen.append((layer.name, output.extra_loss is None))  # noqa: E731
+    with calls.entered(calls.Call(1, observer=observe)):
+        model(tf.ones([1, 2]))
+    assert seen == [("inner", False), ("last", True), ("model", True)]
+
+
+def test_unknown_weights_are_refused():
+    with pytest.raises(ValueError, match="Unknown value of `weights` 'posterior'; choose one of"):
+        calls.Call(weights="posterior")

@@ -1,0 +1,42 @@
+"""Notebooks run from top to bottom, and the outputs that are kept belong to the code that is kept."""
+
+from pathlib import Path
+
+import jupytext
+import nbclient
+import pytest
+
+SCRIPTS = sorted(Path(__file__).parents[1].glob("notebooks/*.py"))
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_are_notebooks():
+    assert SCRIPTS
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_script_and_notebook_are_the_same_code(script):
+    kept = jupytext.read(script.with_suffix(".ipynb"))
+    paired = jupytext.read(script)
+    assert [cell.source for cell in kept.cells] == [cell.source for cell in paired.cells]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_outputs_are_kept_and_hold_no_error(script):
+    outputs = [output for cell in code_cells(jupytext.read(script.with_suffix(".ipynb"))) for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert [output for output in outputs if output.output_type == "error"] == []
+    streams = [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
+    assert streams == []
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_the_notebook_runs(script, monkeypatch):
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    notebook = jupytext.read(script)
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    assert all(cell.execution_count for cell in code_cells(notebook))
