@@ -80,7 +80,7 @@ def test_imports_only_go_down(module):
     for imported in _own_imports(module):
         if _part(imported) != _part(module):
             assert _rank(imported) <= _rank(module), f"{module} imports {imported}, which is above it"
-            assert not (_part(imported) in BESIDE), f"{module} imports {imported}, which is beside it"
+            assert _part(imported) not in BESIDE, f"{module} imports {imported}, which is beside it"
 
 
 def test_every_ranked_module_exists():

@@ -12,7 +12,7 @@ import tensorflow as tf
 from scipy.special import logsumexp, softmax
 
 import bayesconv as bc
-from bayesconv import estimators, random, sampling, sampling
+from bayesconv import estimators, random, sampling
 
 X = np.random.default_rng(0).normal(size=(7, 6, 6, 1)).astype(np.float32)
 

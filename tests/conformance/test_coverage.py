@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 
-import bayesconv as bc
 import descriptors
 import pytest
+
+import bayesconv as bc
 from bayesconv import estimators, posteriors, priors
 
 
