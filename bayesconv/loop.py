@@ -15,6 +15,7 @@ from tqdm import tqdm
 from bayesconv import files, finiteness, random
 from bayesconv.batches import ArrayBatches, StreamBatches
 from bayesconv.checkpoints import RunFolder, read_history
+from bayesconv.compilation import compiled
 from bayesconv.layers import Layer
 from bayesconv.layers import variables as by_path
 from bayesconv.likelihoods import Likelihood
@@ -54,7 +55,7 @@ class TrainingLoop:
         self._optimizer, self._likelihood, self._settings = optimizer, likelihood, settings
         self._folder = None if run_dir is None else RunFolder(run_dir)
         self._step = tf.Variable(tf.constant(0, tf.int64), trainable=False, name="step")
-        self.compiled_step = tf.function(self._train_step, batches.specs, autograph=False)
+        self.compiled_step = compiled(self._train_step, batches.specs)
         self._variables = {
             **{f"model/{path}": variable for path, variable in model.named_variables.items()},
             **optimizer.variables,

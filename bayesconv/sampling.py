@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from bayesconv import calls, random
+from bayesconv.compilation import compiled
 from bayesconv.layers import Layer
 from bayesconv.likelihoods import Likelihood
 from bayesconv.weights import KernelBias
@@ -48,7 +49,7 @@ class Sampler:
             tf.TensorSpec([2], tf.int32),
             tf.TensorSpec([None], tf.int32),
         ]
-        self._draw = tf.function(self._draw_bank, signature, autograph=False)
+        self._draw = compiled(self._draw_bank, signature)
         self._evaluate: Any = None
 
     def _alive(self) -> Layer:
@@ -72,7 +73,7 @@ class Sampler:
         """Sums over the draws, as arrays."""
         if self._evaluate is None:
             specs = tf.nest.map_structure(lambda t: tf.TensorSpec([None, *t.shape[1:]], t.dtype), draws)
-            self._evaluate = tf.function(self._evaluate_bank, [self._spec, specs], autograph=False)
+            self._evaluate = compiled(self._evaluate_bank, [self._spec, specs])
         return Sums(*(part.numpy() for part in self._evaluate(batch, draws)))
 
     def _draw_bank(self, example: tf.Tensor, seed: tf.Tensor, indices: tf.Tensor) -> Bank:

@@ -49,7 +49,7 @@ def test_the_specs_leave_the_batch_open():
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5, None])
 def test_a_batch_size_that_is_none_is_refused(batch_size):
-    with pytest.raises(ValueError, match="`batch_size` must be a positive int. Received"):
+    with pytest.raises(ValueError, match=r"`batch_size` must be a positive int. Received"):
         _arrays(batch_size=batch_size)
 
 

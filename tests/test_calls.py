@@ -55,7 +55,7 @@ def test_an_inner_call_joins_the_outer_one_unless_it_brings_its_own_seed_or_mode
             assert not inner.is_training
             np.testing.assert_array_equal(inner.seed, outer.seed)
         assert calls.current() is outer
-    with pytest.raises(RuntimeError, match="No layer is being called. Call the layer itself"):
+    with pytest.raises(RuntimeError, match=r"No layer is being called. Call the layer itself"):
         calls.current()
 
 

@@ -101,7 +101,7 @@ def test_exact_without_a_closed_form_is_refused_with_the_alternatives():
 
 @pytest.mark.parametrize("num_samples", [0, -1, 1.5])
 def test_a_number_of_samples_that_is_none_is_refused(num_samples):
-    with pytest.raises(ValueError, match="needs num_samples >= 1. Received"):
+    with pytest.raises(ValueError, match=r"needs num_samples >= 1. Received"):
         divergences.monte_carlo(Q, NORMAL, num_samples=num_samples)
 
 

@@ -65,7 +65,7 @@ def test_a_dead_input_has_a_finite_gradient_under_local_reparameterization():
 def test_flipout_needs_symmetric_independent_weights():
     for skewed in (tfd.Gumbel(tf.zeros([3, 2]), 1.0), tfd.MultivariateNormalDiag(tf.zeros([3, 2]))):
         with pytest.raises(
-            ValueError, match="flipout needs a posterior of independent weights, each symmetric.*for the kernel"
+            ValueError, match=r"flipout needs a posterior of independent weights, each symmetric.*for the kernel"
         ):
             estimators.flipout(OP, _posterior(skewed))
 

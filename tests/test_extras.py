@@ -352,7 +352,7 @@ def test_a_called_point_model_copies_and_a_bayesian_one_says_why_not():
     copied[0].kernel.assign_add(tf.ones([2, 2]))
     np.testing.assert_allclose(copied[0].kernel - model[0].kernel, np.ones([2, 2]), atol=1e-6)
     assert copied.extra_loss is None
-    with pytest.raises(TypeError, match="`affine` cannot be copied.*load what this one saves"):
+    with pytest.raises(TypeError, match=r"`affine` cannot be copied.*load what this one saves"):
         copy.deepcopy(_bayesian())
 
 
@@ -370,7 +370,7 @@ def _allowed(divergence: str, prior: str) -> bool:
     try:
         _bayesian(functools.partial(FLIPOUT, prior=prior, divergence=divergence))
     except ValueError as error:
-        assert "There is no closed form" in str(error)
+        assert "There is no closed form" in str(error)  # noqa: PT017
         return False
     return True
 

@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     for path in (tmp_path / "none.npz", tmp_path):
-        with pytest.raises(FileNotFoundError, match="There is no file .*Check the path"):
+        with pytest.raises(FileNotFoundError, match=r"There is no file .*Check the path"):
             files.load_arrays(path)
 
 
@@ -95,7 +95,7 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "text.npz").write_text("not a zip")
     (tmp_path / "empty.npz").write_bytes(b"")
     for name in ("one.npy", "text.npz", "empty.npz"):
-        with pytest.raises(ValueError, match="is damaged or is not an .npz file"):
+        with pytest.raises(ValueError, match=r"is damaged or is not an .npz file"):
             files.load_arrays(tmp_path / name)
 
 

@@ -179,12 +179,17 @@ def test_users_factories_in_either_order(order):
     np.testing.assert_allclose(layer(X.numpy()), expected)
 
 
-def test_a_wrapper_hands_keywords_on():
+@pytest.mark.parametrize("inner", [bc.make_kernel_bias, bc.make_kernel_bias_flipout])
+def test_a_wrapper_hands_keywords_on(inner):
     def tracked(kernel_shape, bias_shape, **options):
+        seen.update(options)
         return inner(kernel_shape, bias_shape, **options)
 
-    for inner in (bc.make_kernel_bias, bc.make_kernel_bias_flipout):
-        assert _layer(tracked)(X).shape == (3, 3, 3, 3)
+    seen = {}
+    layer = _layer(tracked, dtype=tf.float64)
+    assert layer.kernel.dtype == tf.float64
+    assert set(seen) >= {"dtype", "kernel_name", "bias_name", "kernel_batch_ndims"}
+    assert "fan_in" not in seen  # which TFP's factories do not know
 
 
 def test_a_mapping_and_a_pair_without_a_bias_are_weights_too():
@@ -274,7 +279,7 @@ def test_distributions_of_another_event_name_the_function(kind, distribution, re
 
 
 def test_what_is_no_distribution_is_refused():
-    with pytest.raises(TypeError, match="A prior gives a distribution .* Received EagerTensor from <lambda>"):
+    with pytest.raises(TypeError, match=r"A prior gives a distribution .* Received EagerTensor from <lambda>"):
         _layer(_bind(prior=lambda specs: (tf.zeros([1]), tf.zeros([1]))))
 
 
@@ -283,5 +288,5 @@ def test_a_distribution_for_a_missing_bias_is_refused():
         kernel = bc.priors.normal(specs).kernel
         return bc.KernelBias(kernel, kernel)
 
-    with pytest.raises(ValueError, match="part for the bias exactly if the layer has a bias.*the layer has no bias"):
+    with pytest.raises(ValueError, match=r"part for the bias exactly if the layer has a bias.*the layer has no bias"):
         _layer(_bind(prior=prior), use_bias=False)

@@ -63,5 +63,5 @@ def test_normal():
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan")])
 def test_a_noise_scale_that_is_not_positive_is_refused(scale):
-    with pytest.raises(ValueError, match="The scale of a normal likelihood must be positive. Received"):
+    with pytest.raises(ValueError, match=r"The scale of a normal likelihood must be positive. Received"):
         likelihoods.normal(scale=scale)

@@ -102,12 +102,12 @@ def test_a_point_model_has_no_kl():
 
 @pytest.mark.parametrize("num_data", [0, -1, float("nan")])
 def test_a_number_of_data_that_is_none_is_refused(num_data):
-    with pytest.raises(ValueError, match="`num_data` is the number of training examples. Received"):
+    with pytest.raises(ValueError, match=r"`num_data` is the number of training examples. Received"):
         bc.elbo(_model(), X, Y, num_data=num_data)
 
 
 def test_no_samples_are_refused():
-    with pytest.raises(ValueError, match="`num_samples` must be a positive int. Received 0"):
+    with pytest.raises(ValueError, match=r"`num_samples` must be a positive int. Received 0"):
         bc.elbo(_model(), X, Y, num_data=1, num_samples=0)
 
 

@@ -51,5 +51,5 @@ def test_without_a_bias_there_is_no_posterior_of_one():
     [{"initial_scale": 0.0}, {"initial_scale": -1.0}, {"initial_scale_ratio": 0.0}, {"initial_scale": float("nan")}],
 )
 def test_a_scale_that_is_not_positive_is_refused(options):
-    with pytest.raises(ValueError, match="starts with a positive scale. Received initial_scale="):
+    with pytest.raises(ValueError, match=r"starts with a positive scale. Received initial_scale="):
         posteriors.mean_field_normal(SPECS, **options)

@@ -220,7 +220,7 @@ def test_a_validation_loss_that_is_no_number_stops_the_run():
 # Runs on disk.
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a crash."""
 
 
@@ -229,7 +229,7 @@ def _kill_after(monkeypatch, epochs):
 
     def train_epoch(self, epoch, *args):
         if epoch > epochs:
-            raise Killed
+            raise KilledError
         return original(self, epoch, *args)
 
     monkeypatch.setattr(loop.TrainingLoop, "_train_epoch", train_epoch)
@@ -242,7 +242,7 @@ def test_a_killed_and_resumed_run_is_bit_equal(monkeypatch, tmp_path, validation
     whole, parts = _model(), _model()
     history = bc.fit(whole, (X, Y), run_dir=tmp_path / "whole", **options)
     revive = _kill_after(monkeypatch, 2)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         bc.fit(parts, (X, Y), run_dir=tmp_path / "parts", **options)
     revive()
     parts = _model(init_seed=77)  # another process builds the model anew
@@ -292,7 +292,7 @@ def test_resuming_with_other_settings_is_refused_and_changes_nothing(tmp_path, c
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
     bc.fit(_model(), (X, Y), run_dir=tmp_path, **FIT)
     kept = (tmp_path / "checkpoints" / "last.npz").read_bytes()
-    with pytest.raises(ValueError, match="already holds a run. Pass resume=True"):
+    with pytest.raises(ValueError, match=r"already holds a run. Pass resume=True"):
         bc.fit(_model(), (X, Y), run_dir=tmp_path, **FIT)
     assert (tmp_path / "checkpoints" / "last.npz").read_bytes() == kept
 
@@ -303,7 +303,7 @@ def test_resuming_another_model_or_a_damaged_checkpoint_is_refused(tmp_path):
         bc.fit(bc.Affine(3, 3), (X, Y), run_dir=tmp_path, resume=True, **FIT)
     last = tmp_path / "checkpoints" / "last.npz"
     last.write_bytes(last.read_bytes()[:-30])
-    with pytest.raises(ValueError, match="is damaged or is not an .npz file"):
+    with pytest.raises(ValueError, match=r"is damaged or is not an .npz file"):
         bc.fit(_model(), (X, Y), run_dir=tmp_path, resume=True, **FIT)
 
 
@@ -314,7 +314,9 @@ def test_nan_inputs_are_named_and_the_weights_stay_good(tmp_path):
     x = X.copy()
     x[4, 1] = np.nan
     model = _model()
-    with pytest.raises(FloatingPointError, match="in epoch 1: .* beginning with the inputs. No checkpoint was written"):
+    with pytest.raises(
+        FloatingPointError, match=r"in epoch 1: .* beginning with the inputs. No checkpoint was written"
+    ):
         bc.fit(model, (x, Y), run_dir=tmp_path, **FIT)
     assert all(np.isfinite(value).all() for value in _values(model).values())
 

@@ -68,7 +68,7 @@ def test_a_batch_of_kernels_is_a_loop_over_them(factory, batch_shape):
 
 @pytest.mark.parametrize("sizes", [(0, 4), (3, -1), (3.0, 4), ("3", 4)])
 def test_sizes_that_are_none_are_refused(sizes):
-    with pytest.raises(ValueError, match="must be positive ints. Received input_size="):
+    with pytest.raises(ValueError, match=r"must be positive ints. Received input_size="):
         bc.Affine(*sizes)
 
 
