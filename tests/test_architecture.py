@@ -26,8 +26,8 @@ RANKS = {
     "posteriors": 1, "priors": 1, "estimators": 1, "divergences": 1, "likelihoods": 1,
     "kernel_bias": 2,
     "layers": 3,
-    "models": 4, "compilation": 4, "objectives": 4, "optimization": 4, "inputs": 4, "batches": 4, "checkpoints": 4, "finiteness": 4,
-    "sampling": 4, "prediction": 4, "loop": 4, "training": 4,
+    "models": 4, "compilation": 4, "objectives": 4, "optimization": 4, "inputs": 4, "batches": 4, "checkpoints": 4,
+    "finiteness": 4, "sampling": 4, "prediction": 4, "loop": 4, "training": 4,
 }  # fmt: skip
 CHOICES = {"posteriors", "priors", "estimators", "divergences", "likelihoods"}
 BESIDE = {"metrics", "plotting", "data", "image_files"}  # arrays in, arrays or axes out
