@@ -9,6 +9,17 @@ import pytest
 import tensorflow as tf
 
 import bayesconv as bc
+from bayesconv import (
+    data,
+    divergences,
+    estimators,
+    likelihoods,
+    models,
+    objectives,
+    optimization,
+    posteriors,
+    priors,
+)
 
 mpl.use("Agg")
 
@@ -21,6 +32,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if heavy:
         config.hook.pytest_deselected(items=heavy)
         items[:] = [item for item in items if item not in set(heavy)]
+
+
+@pytest.fixture(autouse=True)
+def _what_a_test_registers_goes_with_it(monkeypatch: pytest.MonkeyPatch):
+    modules = (divergences, estimators, likelihoods, models, posteriors, priors)
+    extra = (data.datasets, data.ood, objectives.schedules, optimization.optimizers)
+    for registry in (*(module._REGISTRY for module in modules), *extra):
+        monkeypatch.setattr(registry, "_pieces", dict(registry._pieces))
 
 
 class _Collector(logging.Handler):

@@ -316,7 +316,7 @@ class TestShippedConfigurations:
         names = ["flipout", "laplace_prior", "flipout_temperature1", "reparameterization"]
         found = [load_config(CONFIGS[0].with_name(f"digits_{name}.yaml")).model_dump() for name in names]
         flipout, laplace, warm, reparameterization = found
-        assert laplace == {**flipout, "model": {**flipout["model"], "prior": "laplace"}}
+        assert laplace == {**flipout, "model": {**flipout["model"], "prior": {"name": "laplace", "scale": 0.2}}}
         assert warm == {**flipout, "objective": {**flipout["objective"], "temperature": 1.0}}
         assert reparameterization == {**flipout, "model": {**flipout["model"], "estimator": "reparameterization"}}
 

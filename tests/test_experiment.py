@@ -6,7 +6,7 @@ import pytest
 from matplotlib import image, pyplot
 
 import bayesconv as bc
-from bayesconv import data, evaluation, experiment, image_files, runs, training
+from bayesconv import data, evaluation, experiment, image_files, loop, runs
 from bayesconv.config import ConfigError, RunConfig, load_config
 
 SETTINGS = {
@@ -106,12 +106,12 @@ class TestTraining:
             train(settings(), tmp_path / "thesis.tex")
 
     def test_an_interrupted_run_is_resumed_as_if_nothing_had_happened(self, run_dir, tmp_path, monkeypatch):
-        def interrupt_after(self, improved, write=training._Loop._write):
+        def interrupt_after(self, improved, write=loop.TrainingLoop._write):
             write(self, improved)
             raise KeyboardInterrupt
 
         config = settings(training={"epochs": 2})
-        monkeypatch.setattr(training._Loop, "_write", interrupt_after)
+        monkeypatch.setattr(loop.TrainingLoop, "_write", interrupt_after)
         with pytest.raises(KeyboardInterrupt):
             train(config, tmp_path / "run")
         monkeypatch.undo()
@@ -124,7 +124,7 @@ class TestTraining:
         def interrupt(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(training._Loop, "_train_epoch", interrupt)
+        monkeypatch.setattr(loop.TrainingLoop, "_train_epoch", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(settings(), tmp_path / "run")
         monkeypatch.undo()
@@ -250,6 +250,8 @@ class TestFigures:
             "certainty",
             "mutual_information_inverted",
             "mutual_information_photo_patches(count=40)",
+            "predictive_entropy_inverted",
+            "predictive_entropy_photo_patches(count=40)",
             "out_of_distribution",
             "signal_to_noise",
         }
