@@ -31,7 +31,8 @@ class History(NamedTuple):
     Attributes:
       rows: One mapping an epoch: `epoch`, `loss` and `nll` in nats per example, `kl` in nats per data set,
         `kl_weight`, `images_per_second`, and with validation data `validation_nll` and `validation_accuracy`.
-      best_epoch: Epoch whose weights the model ends with: that of the lowest validation NLL, or the last.
+      best_epoch: Epoch whose weights the model ends with: that of the lowest validation NLL
+        once the KL is at its full weight, or the last.
     """
 
     rows: list[dict[str, Any]]
@@ -126,8 +127,10 @@ class TrainingLoop:
 
     def _record(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
-        score = row.get("validation_nll", -math.inf)
-        improved = score < self._best[0] or score == -math.inf
+        # While the KL warms up the objective is another one: such an epoch is the best only until it has.
+        warming_up = row["kl"] != 0.0 and row["kl_weight"] < 1.0
+        score = math.inf if warming_up else row.get("validation_nll", math.inf)
+        improved = score < self._best[0] or self._best[0] == math.inf
         if improved:
             self._best = (score, row["epoch"], by_path.values(self._model.named_variables))
         self._write(improved)

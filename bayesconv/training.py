@@ -58,12 +58,13 @@ def fit(
       learning_rate: Learning rate at the start; not used with a Keras optimizer.
       learning_rate_schedule: `"cosine"` or `"constant"`; not used with a Keras optimizer.
       scale_learning_rate_factor: Learning rate of the posteriors' scales over that of their locations.
-      validation: `(x, y)` arrays. The model ends with the weights of its best epoch on them.
+      validation: `(x, y)` arrays. The model ends with the weights of its best epoch on them, among those with
+        the full weight of the KL.
       validation_samples: Draws of the weights that the validation NLL averages over.
       temperature: Multiplier of the KL; 1 is Bayes' rule.
       kl_schedule: Multiplier of the KL as the run proceeds; see `bayesconv.objectives.schedules`.
       num_samples: Draws of the weights a step.
-      patience: Epochs without a better validation NLL after which to stop.
+      patience: Epochs without a better validation NLL after which to stop, counted when the KL has its full weight.
       seed: Determines order and draws; with the initial weights, the whole run.
       run_dir: Folder for `history.jsonl` and the checkpoints of the best and the last epoch.
       resume: Go on from the last checkpoint in `run_dir`, if there is one, exactly as if nothing had happened.

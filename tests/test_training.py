@@ -194,12 +194,25 @@ def test_patience_stops_and_the_best_weights_are_restored(monkeypatch, tmp_path)
 
     monkeypatch.setattr(training, "_validator", validator)
     model = _model()
-    history = bc.fit(model, (X, Y), validation=(X, Y), patience=2, run_dir=tmp_path, **{**FIT, "epochs": 9})
+    options = {**FIT, "epochs": 9, "kl_schedule": "constant"}
+    history = bc.fit(model, (X, Y), validation=(X, Y), patience=2, run_dir=tmp_path, **options)
     assert [row["validation_nll"] for row in history.rows] == [0.9, 0.5, 0.7, 0.6]
     assert history.best_epoch == 2
     _assert_equal(_values(model), snapshots[1])
     best = _model(init_seed=9).load(tmp_path / "checkpoints" / "best.npz")
     _assert_equal(_values(best), snapshots[1])
+
+
+def test_epochs_of_the_warm_up_are_not_the_best_one(monkeypatch):
+    scores = [0.1, 0.2, 0.3, 0.6, 0.5, 0.7]  # the KL has its full weight from the fourth of six epochs on
+    for factory, best in ((bc.make_kernel_bias_flipout, 5), (bc.make_kernel_bias, 1)):
+        left = iter(scores)
+        monkeypatch.setattr(training, "_validator", lambda *_, left=left: lambda: {"validation_nll": next(left)})
+        model = bc.Sequential([bc.Flatten(), bc.Affine(X[0].size, 3, make_kernel_bias_fn=factory)])
+        options = {**FIT, "epochs": 6, "kl_schedule": {"name": "linear", "warm_up": 0.5}}
+        history = bc.fit(model, (X, Y), validation=(X, Y), **options)
+        assert [row["kl_weight"] == 1.0 for row in history.rows] == [False] * 3 + [True] * 3
+        assert history.best_epoch == best
 
 
 def test_the_validation_nll_is_that_of_the_averaged_probabilities():
