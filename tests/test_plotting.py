@@ -114,7 +114,7 @@ def test_learning_curves_draw_each_quantity_in_its_own_axes():
     assert _line(nll, "training").get_ydata().tolist() == [2.0, 1.0, 0.8]
     assert _line(nll, "validation").get_ydata().tolist() == [2.2, 1.1, 1.3]
     assert kl.get_lines()[0].get_xydata().tolist() == [[1, 900], [2, 400], [3, 300]]
-    assert (nll.get_yscale(), kl.get_yscale()) == ("linear", "log")
+    assert (nll.get_yscale(), kl.get_yscale()) == ("log", "log")
     assert "nats" in kl.get_ylabel()
 
 
@@ -126,11 +126,16 @@ def test_best_epoch_is_the_one_of_least_validation_nll():
     assert [2, 2] in [list(line.get_xdata()) for line in kl.get_lines()]
 
 
-def test_best_epoch_without_validation_is_the_one_of_least_training_nll():
+def test_no_epoch_is_marked_without_validation():
     rows = [{key: row[key] for key in ("epoch", "loss", "nll", "kl")} for row in HISTORY]
     nll, _ = plotting.learning_curves(rows)
-    assert _line(nll, "best").get_xydata().tolist() == [[3, 0.8]]
-    assert not any(line.get_label() == "validation" for line in nll.get_lines())
+    assert [line.get_label() for line in nll.get_lines()] == ["training"]
+
+
+def test_an_epoch_of_the_warm_up_is_not_the_best():
+    rows = [{**row, "kl_weight": weight} for row, weight in zip(HISTORY, (0.2, 0.6, 1.0), strict=True)]
+    nll, _ = plotting.learning_curves(rows)
+    assert _line(nll, "best").get_xydata().tolist() == [[3, 1.3]]
 
 
 def test_epochs_without_validation_or_with_nan_are_neither_drawn_nor_best():

@@ -20,12 +20,12 @@ Row = Mapping[str, Any]
 def learning_curves(history: Sequence[Row], axes: AxesArray | None = None) -> AxesArray:
     """Negative log-likelihood and KL by epoch, in axes of their own, with the best epoch marked.
 
-    The best epoch has the least validation NLL, or training NLL where there is no validation. The KL axis is
-    logarithmic when every KL is positive.
+    The best epoch has the least validation NLL among those with the full weight of the KL, as in training; without
+    validation none is marked. Axes are logarithmic where every value is positive.
 
     Args:
       history: A row per epoch with keys `epoch`, `nll` (nats per example), `kl` (nats), and where there was a
-        validation `validation_nll` and perhaps `validation_accuracy`.
+        validation `validation_nll` and perhaps `validation_accuracy`; `kl_weight` below 1 tells a warm-up.
       axes: Two axes to draw on, or None for a new figure.
 
     Returns:
@@ -41,15 +41,14 @@ def learning_curves(history: Sequence[Row], axes: AxesArray | None = None) -> Ax
     """
     _check_history(history)
     nll_axis, kl_axis = _two_axes(axes)
-    monitored = "validation_nll" if _rows_with(history, "validation_nll") else "nll"
     _draw_nll(history, nll_axis)
     _draw_kl(history, kl_axis)
-    candidates = _rows_with(history, monitored)
+    candidates = [row for row in _rows_with(history, "validation_nll") if not _is_warming_up(row)]
     if candidates:
-        best = min(candidates, key=lambda row: row[monitored])
+        best = min(candidates, key=lambda row: row["validation_nll"])
         for ax in (nll_axis, kl_axis):
             ax.axvline(best["epoch"], color=GREY, linestyle=":", linewidth=1.5)
-        _mark_best(best, monitored, nll_axis)
+        _mark_best(best, nll_axis)
     nll_axis.legend(loc="upper right")
     return np.array([nll_axis, kl_axis])
 
@@ -77,20 +76,26 @@ def _rows_with(history: Sequence[Row], key: str) -> list[Row]:
     return [row for row in history if row.get(key) is not None and math.isfinite(row[key])]
 
 
+def _is_warming_up(row: Row) -> bool:
+    return row["kl"] != 0 and row.get("kl_weight", 1.0) < 1.0
+
+
 def _draw_nll(history: Sequence[Row], ax: Axes) -> None:
     for key, label, color in (("nll", "training", BLUE), ("validation_nll", "validation", ORANGE)):
         rows = _rows_with(history, key)
         if rows:
             ax.plot([row["epoch"] for row in rows], [row[key] for row in rows], color=color, label=label)
+    if all(row[key] > 0 for key in ("nll", "validation_nll") for row in _rows_with(history, key)):
+        ax.set_yscale("log")
     ax.set(title="Negative log-likelihood", xlabel="epoch", ylabel="NLL [nats per example]")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
-def _mark_best(best: Row, monitored: str, ax: Axes) -> None:
-    label = f"best: epoch {best['epoch']}, {best[monitored]:.3f} nats"
+def _mark_best(best: Row, ax: Axes) -> None:
+    label = f"best: epoch {best['epoch']}, {best['validation_nll']:.3f} nats"
     if best.get("validation_accuracy") is not None:
         label += f", {best['validation_accuracy']:.1%} correct"
-    ax.plot(best["epoch"], best[monitored], "o", markersize=9, color=GREEN, label=label, zorder=5)
+    ax.plot(best["epoch"], best["validation_nll"], "o", markersize=9, color=GREEN, label=label, zorder=5)
 
 
 def _draw_kl(history: Sequence[Row], ax: Axes) -> None:
