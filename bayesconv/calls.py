@@ -7,6 +7,7 @@ the call's seed and by the order in which the layers first draw, which the model
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -19,17 +20,39 @@ from bayesconv.registry import unknown_name_message
 from bayesconv.weights import KernelBias
 
 WEIGHTS = ("sample", "coherent", "mean")
+DrawKey = tuple[int, Any]  # a branch and a layer
+
+
+class _Branch:
+    """What layers that are called with one seed share: the order in which they first draw, and their uses."""
+
+    def __init__(self, seed: random.Seed, index: int) -> None:
+        self.given_seed, self.index = seed, index
+        self.order: dict[Any, int] = {}
+        self.uses: dict[Any, int] = {}
+        self._seed: tuple[Any, tf.Tensor] | None = None
+
+    @property
+    def seed(self) -> tf.Tensor:
+        if self._seed is None or (self.given_seed is not None and not is_reachable(self._seed[0])):
+            self._seed = graph_context(), random.as_seed(self.given_seed)
+        return self._seed[1]
+
+    def is_seed(self, seed: random.Seed) -> bool:
+        return seed is None or seed is self.given_seed or (self._seed is not None and seed is self._seed[1])
 
 
 class Call:
     """The state that the layers of one outermost call share.
+
+    An inner call may bring a seed of its own, which begins a branch: layers called with the same seed share it.
 
     Args:
       seed: Int or pair of ints; None draws one when it is first needed.
       is_training: Whether layers emit penalties.
       weights: `"sample"`, the layer's own estimator; `"coherent"`, one draw for all examples whatever the
         estimator; `"mean"`, the posterior mean.
-      draws: Weights to use instead of drawing, by layer.
+      draws: Weights to use instead of drawing, keyed as `draws` is.
       observer: Called with each layer, its input and its `LayerOutput`, in the order the calls end.
     """
 
@@ -39,62 +62,81 @@ class Call:
         *,
         is_training: bool = True,
         weights: str = "sample",
-        draws: Mapping[Any, KernelBias] | None = None,
+        draws: Mapping[DrawKey, KernelBias] | None = None,
         observer: Callable[[Any, Any, Any], None] | None = None,
     ) -> None:
         if weights not in WEIGHTS:
             raise ValueError(unknown_name_message("value of `weights`", weights, WEIGHTS))
-        self.is_training = is_training
-        self.weights = weights
-        self.observer = observer
-        self.given_seed = seed
-        self._seed: tf.Tensor | None = None
-        self._draws: dict[Any, tuple[Any, KernelBias]] = {layer: (None, draw) for layer, draw in (draws or {}).items()}
-        self._order: dict[Any, int] = {}
-        self._uses: dict[Any, int] = {}
+        self.is_training, self.weights, self.observer = is_training, weights, observer
+        self._branch = _Branch(seed, 0)
+        self._branches = [self._branch]
+        self._draws: dict[DrawKey, tuple[Any, KernelBias]] = {key: (None, draw) for key, draw in (draws or {}).items()}
+
+    @property
+    def given_seed(self) -> random.Seed:
+        """The seed as it was given."""
+        return self._branch.given_seed
 
     @property
     def seed(self) -> tf.Tensor:
         """The call's seed, a `[2]` int32 tensor."""
-        if self._seed is None:
-            self._seed = random.as_seed(self.given_seed)
-        return self._seed
+        return self._branch.seed
 
     @property
-    def draws(self) -> dict[Any, KernelBias]:
-        """The weights used so far, by layer, in the order of the first draws."""
-        return {layer: draw for layer, (_, draw) in self._draws.items()}
+    def draws(self) -> dict[DrawKey, KernelBias]:
+        """The weights used so far, by branch and layer, in the order of the first draws.
+
+        Raises:
+          RuntimeError: If a layer drew inside a loop or a conditional, out of which its draw does not get.
+        """
+        for (_, layer), (context, _draw) in self._draws.items():
+            if not is_reachable(context):
+                raise RuntimeError(
+                    f"`{layer.name}` is called inside a loop or a conditional of the model, so its weights cannot be "
+                    "drawn beforehand, as prediction does. Call it outside, for example on all positions at once."
+                )
+        return {key: draw for key, (_, draw) in self._draws.items()}
 
     def draw(self, layer: Any, make: Callable[[tf.Tensor], KernelBias]) -> KernelBias:
         """The layer's weights in this call: `make(seed)` at the first use, the same tensors after it."""
-        if layer in self._draws:
-            context, draw = self._draws[layer]
+        key = self._branch.index, layer
+        if key in self._draws:
+            context, draw = self._draws[key]
             if is_reachable(context):
                 return draw
         draw = make(random.fold_in(self.layer_seed(layer), 0))
-        self._draws[layer] = graph_context(), draw
+        self._draws[key] = graph_context(), draw
         return draw
 
     def use_seed(self, layer: Any) -> tf.Tensor:
         """A seed for what is random in each use of a layer, as the signs of its examples are."""
-        use = self._uses[layer] = self._uses.get(layer, 0) + 1
-        return random.fold_in(self.layer_seed(layer), use)
+        uses = self._branch.uses
+        uses[layer] = uses.get(layer, 0) + 1
+        return random.fold_in(self.layer_seed(layer), uses[layer])
 
     def layer_seed(self, layer: Any) -> tf.Tensor:
         """The layer's seed in this call."""
-        return random.fold_in(self.seed, self._order.setdefault(layer, len(self._order)))
+        order = self._branch.order
+        return random.fold_in(self._branch.seed, order.setdefault(layer, len(order)))
 
     def nested(self, seed: random.Seed, is_training: bool, weights: str) -> Call:
-        """The call that an inner layer belongs to: this one, or one of its own if it brings another seed or mode."""
+        """The call that an inner layer belongs to: this one, or another mode or branch of it."""
+        branch = self._branch if self._branch.is_seed(seed) else self._branch_of(seed)
         is_training = is_training and self.is_training
         weights = weights if self.weights == "sample" else self.weights
-        own_seed = seed is not None and seed is not self.given_seed and seed is not self._seed
-        if not own_seed and (is_training, weights) == (self.is_training, self.weights):
+        if (branch, is_training, weights) == (self._branch, self.is_training, self.weights):
             return self
-        call = Call(seed if own_seed else self.seed, is_training=is_training, weights=weights, observer=self.observer)
-        if not own_seed:  # another mode of the same call: a layer still draws once, and no two layers draw the same
-            call._draws, call._order, call._uses = self._draws, self._order, self._uses
-        return call
+        inner = copy.copy(self)  # draws and branches are shared
+        inner._branch, inner.is_training, inner.weights = branch, is_training, weights
+        return inner
+
+    def _branch_of(self, seed: random.Seed) -> _Branch:
+        for branch in self._branches:
+            known = branch.given_seed
+            if known is seed or (isinstance(seed, int) and isinstance(known, int) and known == seed):
+                return branch
+        self._branches.append(_Branch(seed, len(self._branches)))
+        return self._branches[-1]
 
 
 _current: ContextVar[Call | None] = ContextVar("bayesconv_call", default=None)

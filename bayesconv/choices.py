@@ -211,7 +211,22 @@ def _type_problems(piece: Any, key: str, value: Any) -> Iterator[str]:
 def _optimizer_problems(optimizer: Part) -> Iterator[Problem]:
     from bayesconv.optimization import optimizers
 
-    accepted = set(inspect.signature(optimizers.get(optimizer.name)).parameters) - _NOT_OPTIMIZER_OPTIONS
-    for key in optimizer.options:
+    parameters = inspect.signature(optimizers.get(optimizer.name)).parameters
+    accepted = set(parameters) - _NOT_OPTIMIZER_OPTIONS
+    for key, value in optimizer.options.items():
+        path = ("training", "optimizer", key)
         if key not in accepted:
-            yield ("training", "optimizer", key), f"Optimizer {optimizer.name!r}: {unknown_key(key, accepted)}"
+            yield path, f"Optimizer {optimizer.name!r}: {unknown_key(key, accepted)}"
+        elif expected := _unlike(parameters[key].default, value):
+            yield path, f"must be {expected}, as Keras has it for {optimizer.name!r}. Received {value!r}."
+
+
+def _unlike(default: Any, value: Any) -> str:
+    """What an option of an optimizer must be and is not; Keras has no type hints, but defaults. None stands for off."""
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else "true or false"
+    if value is None and default is None:
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return ""
+    return "a number" + (" or null" if default is None else "")

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import bayesconv
 
@@ -41,18 +42,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("MPLBACKEND", "Agg")  # figures go to files
+    _open_closed_streams()
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.command is None:
         parser.print_help()
         return 0
+    before = _checkpoint_time(arguments)
     try:
         arguments.command(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _fail("interrupted." + _how_to_resume(arguments), INTERRUPTED)
+        return _fail("interrupted." + _how_to_resume(arguments, before), INTERRUPTED)
     except BrokenPipeError:  # whoever read the output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop(sys.stdout)
         return 0
     except Exception as error:
         return _report(error, debug=arguments.debug)
@@ -76,13 +79,45 @@ def _message(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stdout.flush()
-    sys.stderr.write(f"bayesconv: error: {message}\n")
+    for stream, text in ((sys.stdout, ""), (sys.stderr, f"bayesconv: error: {message}\n")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:  # nobody can be told, and Python would try again at its end
+            _drop(stream)
     return code
 
 
-def _how_to_resume(arguments: argparse.Namespace) -> str:
+def _drop(stream: TextIO) -> None:
+    """Leads what a stream still holds, and all that follows, nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _open_closed_streams() -> None:
+    """Opens standard streams that the process was started without; a file would take their number otherwise."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+
+
+def _checkpoint_time(arguments: argparse.Namespace) -> int | None:
     if arguments.command is not _train:
+        return None
+    try:
+        return (_run_folder(arguments) / "checkpoints" / "last.npz").stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _how_to_resume(arguments: argparse.Namespace, before: int | None) -> str:
+    now = _checkpoint_time(arguments)
+    if now is None or (now == before and not arguments.resume):  # an earlier run's checkpoint is not this one's
         return ""
     how = "--resume in place of --overwrite" if arguments.overwrite else "and --resume"
     return f" Go on with the same command {how}; the run is in {_run_folder(arguments)}."

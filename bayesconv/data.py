@@ -115,6 +115,12 @@ def npz(*, path: str, validation_fraction: float = 0.1, seed: int = 0) -> Datase
     _check_keys(set(arrays), path)
     parts = [part for part in ("train", "validation", "test") if f"x_{part}" in arrays]
     splits = {part: _as_split(arrays[f"x_{part}"], arrays[f"y_{part}"], f"{path}: ", f"_{part}") for part in parts}
+    types = {f"x_{part}": str(arrays[f"x_{part}"].dtype) for part in parts}
+    if len({dtype == "uint8" for dtype in types.values()}) > 1:
+        raise ValueError(
+            f"{path} must have all images as uint8, divided by 255 here, or all as float, left as they are. "
+            f"Received {types}; bring them to one type and scale."
+        )
     return _assemble("npz", splits, validation_fraction, seed)
 
 

@@ -164,8 +164,9 @@ def _require_unshared(linear_op: LinearOp, inputs: tf.Tensor, approximate: bool)
 def _example_signs(tensor: tf.Tensor, batch_shape: tf.TensorShape, seed: tf.Tensor) -> tf.Tensor:
     # The batch shape is the kernel's: where the inputs broadcast along it, every kernel still gets signs of its own.
     ones = [1] * (tensor.shape.rank - 2 - batch_shape.rank)
-    static: list[Any] = [*ones, *batch_shape.as_list(), tensor.shape[-1]]
-    shape = tf.concat([tf.shape(tensor)[:1], static], axis=0)
+    static: list[Any] = [*ones, *batch_shape.as_list()]
+    shape = tf.shape(tensor)
+    shape = tf.concat([shape[:1], tf.cast(static, tf.int32), shape[-1:]], axis=0)
     return random.signs(shape, seed, tensor.dtype)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import bayesconv as bc
 from bayesconv import choices, data, evaluation, figures, image_files, runs
@@ -34,7 +37,7 @@ def train(
       config: The configuration.
       run_dir: The folder; made if need be, but only once the model is built.
       resume: Go on where an interrupted run of the same configuration stopped.
-      overwrite: Delete an earlier run in that folder first.
+      overwrite: Replace an earlier run in that folder; it stays if this one fails before its first checkpoint.
       progress: Show a progress bar.
       announce: Called with the model's summary before training starts.
 
@@ -49,11 +52,19 @@ def train(
     dataset = data.resolve(config.data.identifier)()
     _check_fit(config, dataset)
     model = runs.build_model(config, dataset.input_shape, dataset.num_classes)
-    if overwrite:
-        runs.clear(folder)
-    runs.write_record(folder, config, dataset)
+    _check_out_of_distribution(runs.Run(folder, config, {}, model), dataset)
     announce(f"{model.summary()}\n")
+    with runs.set_aside(folder) if overwrite else contextlib.nullcontext():
+        return _train_into(folder, model, dataset, config, resume=resume, progress=progress)
+
+
+def _train_into(
+    folder: Path, model: Layer, dataset: Dataset, config: RunConfig, *, resume: bool, progress: bool
+) -> History:
+    if not resume:
+        runs.clear(folder)  # what a failed first epoch left
     try:
+        runs.write_record(folder, config, dataset)
         return _fit(model, dataset, config, folder, resume=resume, progress=progress)
     except Exception:
         if not runs.has_started(folder):
@@ -163,3 +174,14 @@ def _check_fit(config: RunConfig, dataset: Dataset) -> None:
         message = "early stopping needs validation images that are not trained on. "
         received = f"Received {config.training.patience}, with data.refit; set one of them back."
         raise config.settings.error([(("training", "patience"), message + received)])
+
+
+def _check_out_of_distribution(run: runs.Run, dataset: Dataset) -> None:
+    """Makes every set once, for what is wrong with one should not show only after the training."""
+    for i, (name, images) in enumerate(evaluation.out_of_distribution(run, dataset)):
+        shape = np.shape(images)
+        if len(shape) != 4 or shape[0] == 0 or shape[1:] != dataset.input_shape:
+            message = (
+                f"{name} must make images [M, {', '.join(map(str, dataset.input_shape))}], like those of the data. "
+            )
+            raise run.config.settings.error([(("evaluation", "ood", i), f"{message}Received shape {list(shape)}.")])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -39,11 +39,7 @@ class Extras:
     @property
     def loss(self) -> tf.Tensor:
         """Sum of the layers' penalties, in nats; a float32 zero when none was emitted."""
-        losses = [extra.loss for extra in self._entries.values() if extra.loss is not None]
-        if not losses:
-            return tf.zeros([])
-        widest = max((loss.dtype for loss in losses), key=lambda dtype: dtype.size)
-        return tf.add_n([tf.cast(loss, widest) for loss in losses])
+        return total([extra.loss for extra in self._entries.values() if extra.loss is not None])
 
     def items(self) -> tuple[tuple[Any, Extra], ...]:
         """Pairs of a layer and its `Extra`, in the order of the first calls."""
@@ -70,6 +66,14 @@ class Extras:
                 "the nested function and return `extras.loss` from it."
             )
         self._entries.setdefault(layer, extra)
+
+
+def total(losses: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Sum of scalars in the widest of their types; a float32 zero of none."""
+    if not losses:
+        return tf.zeros([])
+    widest = max((loss.dtype for loss in losses), key=lambda dtype: dtype.size)
+    return tf.add_n([tf.cast(loss, widest) for loss in losses])
 
 
 _collector: ContextVar[Extras | None] = ContextVar("bayesconv_extras", default=None)

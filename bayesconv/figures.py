@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import pyplot as plt
 
 from bayesconv import evaluation, metrics, plotting, runs
 from bayesconv.data import Dataset
@@ -26,7 +27,14 @@ def draw(run: Run, dataset: Dataset) -> list[Path]:
       The paths of the PNG files in the run's `figures` folder.
     """
     folder = run.folder / runs.FIGURES
-    return [plotting.save(drawn, folder / f"{name}.png", close=True) for name, drawn in _figures(run, dataset)]
+    before = set(plt.get_fignums())
+    try:
+        with plt.rc_context({"figure.max_open_warning": 0}):
+            figures = [*_figures(run, dataset)]  # all of them before any is saved: what fails writes nothing
+        return [plotting.save(drawn, folder / f"{name}.png", close=True) for name, drawn in figures]
+    finally:
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)
 
 
 def _figures(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any]]:
@@ -67,7 +75,8 @@ def _reliability(test: Predictive, dataset: Dataset) -> Any:
 
 def _certainty(test: Predictive, dataset: Dataset) -> Any:
     low, high = dataset.value_range
-    images = np.clip((dataset.test.x - low) / (high - low), 0, 1)  # colours are shown from 0 to 1
+    spread = high - low if high > low else 1.0  # images of one value stay flat
+    images = np.clip((dataset.test.x - low) / spread, 0, 1)  # colours are shown from 0 to 1
     return plotting.most_and_least_certain(
         images, test.mean, test.std, dataset.test.y, test.predictive_entropy, class_names=dataset.class_names
     )

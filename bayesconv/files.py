@@ -8,7 +8,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,7 +28,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
       The path.
 
     Raises:
-      OSError: If the folder or file cannot be written; nothing of the new file is left behind.
+      OSError: If the folder or file cannot be written; it names `path`, and nothing of the new file is left behind.
 
     Example:
       >>> import tempfile
@@ -38,6 +38,24 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    with _naming(path):
+        _replace(path, write)
+    return path
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of the temporary file, or of none, become those of `path`: it is the name that the user knows."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or Path(str(error.filename)).name.startswith(f".{path.name}."):
+            error.filename = str(path)
+            del error.filename2  # None would be shown
+        raise
+
+
+def _replace(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -50,7 +68,6 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    return path
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:

@@ -19,8 +19,9 @@ def first_non_finite(
     Returns:
       A phrase such as ``the output of `conv2` ``.
     """
-    if not _finite(inputs):
-        return "the inputs"
+    for name, values in (("the inputs", inputs), ("the targets", targets)):
+        if not _finite(values):
+            return name
     found: list[str] = []
     for path, variable in model.named_variables.items():
         if not _finite(variable):

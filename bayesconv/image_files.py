@@ -15,6 +15,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+# Pillow's modes for pictures whose pixels are read as they are; JPEG's YCbCr is RGB by then.
+_PICTURE_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "I;16", "I;16L", "I;16B"}
 _IDX_DIMENSIONS = {"images-idx3-ubyte": 3, "labels-idx1-ubyte": 1}
 
 
@@ -143,17 +145,40 @@ def _images_of(arrays: dict[str, Array], path: Path) -> Array:
 
 
 def _read_picture(path: Path, channels: int) -> Array:
-    from matplotlib import image
-
-    try:
-        picture = image.imread(path)
-    except (OSError, ValueError, SyntaxError) as error:  # PNG readers raise SyntaxError for a broken file
-        raise ValueError(f"{path} must be .npy, .npz or a picture such as PNG. It cannot be read: {error}") from error
-    scaled = picture / 255 if picture.dtype == np.uint8 else picture
+    picture = _pixels(path)
+    if np.issubdtype(picture.dtype, np.unsignedinteger):
+        scaled = picture / np.iinfo(picture.dtype).max
+    elif np.issubdtype(picture.dtype, np.floating) and np.all((picture >= 0) & (picture <= 1)):  # NaN is neither
+        scaled = picture
+    else:
+        raise ValueError(
+            f"{path} must have pixels of unsigned integers, or floats from 0 to 1. Received {picture.dtype} from "
+            f"{picture.min()} to {picture.max()}; scale them, or save them as .npy."
+        )
     # A fourth channel is opacity. The weights of grey are those of ITU-R BT.601.
     colours = scaled[..., :3] if scaled.ndim == 3 else np.stack(3 * [scaled], axis=-1)
     shown = colours @ np.array([[0.299], [0.587], [0.114]]) if channels == 1 else colours
     return np.round(255 * shown[np.newaxis]).astype(np.uint8)
+
+
+def _pixels(path: Path) -> Array:
+    from matplotlib import image
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            mode, is_png = opened.mode, opened.format == "PNG"
+            if mode == "F":
+                return np.asarray(opened)
+        picture = image.imread(path) if is_png or mode in _PICTURE_MODES else None
+    except (OSError, ValueError, SyntaxError) as error:  # PNG readers raise SyntaxError for a broken file
+        raise ValueError(f"{path} must be .npy, .npz or a picture such as PNG. It cannot be read: {error}") from error
+    if picture is None:
+        raise ValueError(
+            f"{path} must be a picture in grey or in red, green and blue. Received the mode {mode!r}, which cannot be "
+            f"read without loss; convert it to PNG, or save its pixels as .npy."
+        )
+    return picture
 
 
 def _batched(array: Array, input_shape: tuple[int, ...]) -> Array:

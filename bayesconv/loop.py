@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from bayesconv import files, finiteness, random
 from bayesconv.batches import ArrayBatches, StreamBatches
-from bayesconv.checkpoints import RunFolder, read_history
+from bayesconv.checkpoints import RunFolder
 from bayesconv.compilation import compiled
 from bayesconv.layers import Layer
 from bayesconv.layers import variables as by_path
@@ -77,7 +77,7 @@ class TrainingLoop:
                 f"A run is resumed with the settings it began with. In {self._folder.path} these were {was}; "
                 f"received { ({key: self._settings[key] for key in differing}) }. Use another run_dir for another run."
             )
-        self._rows = read_history(self._folder.history)[: state["epoch"]]
+        self._rows = state["rows"]
         self._best = (state["best_nll"], state["best_epoch"], files.load_arrays(self._folder.best))
         self._folder.load_last(self._variables)
 
@@ -133,7 +133,14 @@ class TrainingLoop:
         improved = score < self._best[0] or self._best[0] == math.inf
         if improved:
             self._best = (score, row["epoch"], by_path.values(self._model.named_variables))
+        self._check_finite(row["epoch"])
         self._write(improved)
+
+    def _check_finite(self, epoch: int) -> None:
+        # The last step of an epoch may have spoilt the weights; what is on disk must stay good.
+        for path, variable in self._model.named_variables.items():
+            if not np.isfinite(variable.numpy()).all():
+                self._stop(epoch, f"the variable {path} after the update")
 
     def _write(self, improved: bool) -> None:
         if self._folder is None:
@@ -143,7 +150,7 @@ class TrainingLoop:
             self._model.save(folder.best)
         folder.write_history(self._rows)
         # Last, so that what it speaks of is there: a crash in between repeats the epoch.
-        state = {"epoch": len(self._rows), "best_nll": self._best[0], "best_epoch": self._best[1]}
+        state = {"rows": self._rows, "best_nll": self._best[0], "best_epoch": self._best[1]}
         folder.save_last(self._variables, {**state, "settings": self._settings})
 
     def _fail(self, inputs: Any, targets: Any, epoch: int) -> None:
@@ -151,12 +158,17 @@ class TrainingLoop:
         seed = random.split(seed, self._settings["num_samples"])[0]
         inputs, targets = tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets)
         where = finiteness.first_non_finite(self._model, inputs, targets, self._likelihood, seed)
-        kept = "No checkpoint was written: pass run_dir to keep one."
-        if self._folder is not None and self._folder.last.exists():
-            kept = f"The last good checkpoint, of epoch {len(self._rows)}, is {self._folder.last}."
+        self._stop(epoch, where)
+
+    def _stop(self, epoch: int, where: str) -> NoReturn:
+        kept = "No checkpoint is kept without a run_dir."
+        if self._folder is not None:
+            kept = "There is no checkpoint yet: no epoch was finished."
+            if self._folder.last.exists():
+                kept = f"The last good checkpoint, of epoch {epoch - 1}, is {self._folder.last}."
         raise FloatingPointError(
-            f"Training stopped in epoch {epoch}: the loss or its gradient is not finite, beginning with {where}. "
-            f"{kept} A smaller learning rate, or a smaller initial scale, may help; so may a look at the data."
+            f"Training stopped in epoch {epoch}: the loss, its gradient or the weights are not finite, beginning with "
+            f"{where}. {kept} Look at the data; a smaller learning rate or initial scale may help."
         )
 
 

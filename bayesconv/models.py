@@ -115,6 +115,8 @@ def digits_cnn(
     Raises:
       ValueError: If the images are too small to be pooled.
     """
+    if not filters or not all(isinstance(size, int) and size > 0 for size in filters):
+        raise ValueError(f"`filters` is a number of filters for each convolution. Received {filters!r}.")
     conv, dense = _parts(make_kernel_bias_fn, dtype)
     height, width, channels = _pooled(input_shape, 1)
     sizes = [channels, *filters]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from bayesconv import likelihoods, random
-from bayesconv.extras import Extras, collect_extras
+from bayesconv.extras import Extras, collect_extras, total
 from bayesconv.likelihoods import Likelihood
 from bayesconv.registry import Identifier, Registry
 
@@ -118,8 +118,7 @@ def _one_draw(model: Any, inputs: tf.Tensor, targets: tf.Tensor, likelihood: Lik
 
 
 def _unweighted(extras: Extras) -> tf.Tensor:
-    terms = [extra.loss / penalty_weight_of(layer) for layer, extra in extras.items() if extra.loss is not None]
-    return tf.add_n(terms) if terms else tf.zeros([])
+    return total([extra.loss / penalty_weight_of(layer) for layer, extra in extras.items() if extra.loss is not None])
 
 
 def penalty_weight_of(layer: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,8 +67,8 @@ def make_optimizer(
         raise ValueError(
             unknown_name_message("learning rate schedule", learning_rate_schedule, LEARNING_RATE_SCHEDULES)
         )
-    if not learning_rate > 0:
-        raise ValueError(f"`learning_rate` must be positive. Received {learning_rate!r}.")
+    if not 0 < learning_rate < math.inf:
+        raise ValueError(f"`learning_rate` must be positive and finite. Received {learning_rate!r}.")
     rate: Any = learning_rate
     if learning_rate_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, total_steps)

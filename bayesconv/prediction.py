@@ -8,6 +8,7 @@ batch size, nor on what else is predicted.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from bayesconv import random, sampling
-from bayesconv.inputs import as_inputs, output_size_of
+from bayesconv.inputs import as_inputs, dtype_of, output_size_of
 from bayesconv.layers import Layer
 from bayesconv.likelihoods import Likelihood
 from bayesconv.objectives import as_likelihood
@@ -132,37 +133,61 @@ def predict(
     members: list[Layer] = [model] if isinstance(model, Layer) else list(model)
     if not members:
         raise ValueError("predict needs a model or a list with at least one. Received an empty list.")
-    family, moments = as_likelihood(likelihood), _Moments(keep_samples)
-    for index, member in enumerate(members):
-        moments.begin_member()
-        batches = _Batches(member, x, batch_size)
-        sampler = sampler_of(member, batches.example, family, weights)
-        member_seed = random.fold_in(random.as_seed(seed), index) if index else random.as_seed(seed)
-        for draws in sampler.banks(batches.example, num_samples, member_seed):
-            bar = tqdm(batches, f"model {index + 1}/{len(members)}", len(batches), unit="batch", disable=not progress)
-            moments.add([sampler.evaluate(batch, draws) for batch in bar])
+    family, batches = as_likelihood(likelihood), _Batches(members, x, batch_size)
+    samplers = [
+        _MemberSampler(member, batches.example, family, weights, num_samples, _member_seed(seed, index))
+        for index, member in enumerate(members)
+    ]
+    moments = _Moments(keep_samples)
+    for batch in tqdm(batches, "predict", len(batches) or None, unit="batch", disable=not progress):
+        moments.add([sampler.evaluate(batch) for sampler in samplers])
     return moments.summarize(seed, family)
 
 
-class _Batches:
-    """Inputs in batches, from an array or a data set, as often as asked for."""
+def _member_seed(seed: Any, index: int) -> tf.Tensor:
+    return random.fold_in(random.as_seed(seed), index) if index else random.as_seed(seed)
 
-    def __init__(self, model: Layer, x: Any, batch_size: int) -> None:
-        self._model, self._is_data_set = model, isinstance(x, tf.data.Dataset)
-        self._x: Any = x if self._is_data_set else as_inputs(model, x)
+
+class _MemberSampler:
+    """The passes of one model over all its draws, which are kept between batches if they fit one bank."""
+
+    def __init__(
+        self, model: Layer, example: Any, likelihood: Likelihood, weights: str, num_samples: int, seed: tf.Tensor
+    ) -> None:
+        self._dtype, example = dtype_of(model), tf.cast(example, dtype_of(model))
+        self._sampler = sampler_of(model, example, likelihood, weights)
+        self._make_banks = lambda: self._sampler.banks(example, num_samples, seed)
+        banks = list(itertools.islice(self._make_banks(), 2))
+        self._kept = banks if len(banks) == 1 else None
+
+    def evaluate(self, batch: tf.Tensor) -> Sums:
+        """Sums over all draws."""
+        batch = tf.cast(batch, self._dtype)
+        parts = [self._sampler.evaluate(batch, bank) for bank in self._kept or self._make_banks()]
+        mean, square, entropy = (sum(part[i] for part in parts) for i in range(3))
+        return Sums(mean, square, entropy, np.concatenate([part.outputs for part in parts]))
+
+
+class _Batches:
+    """Inputs in batches, from an array or a data set; one pass over them is made."""
+
+    def __init__(self, models: Sequence[Layer], x: Any, batch_size: int) -> None:
+        self._model, self._is_data_set = models[0], isinstance(x, tf.data.Dataset)
+        self._x: Any = x if self._is_data_set else as_inputs(self._model, x)
         self._batch_size = batch_size
         first = next(iter(self), None)
         if first is None:
             raise ValueError("There is nothing to predict: the data set is empty.")
         self.example = first[:1]
-        output_size_of(model, self.example)
+        sizes = [output_size_of(model, tf.cast(self.example, dtype_of(model))) for model in models]
+        if len(set(sizes)) > 1:
+            raise ValueError(f"The models of an ensemble must have equally many outputs. Received {sizes}.")
 
     def __iter__(self) -> Iterator[tf.Tensor]:
         if self._is_data_set:
             for element in self._x:
-                yield tf.convert_to_tensor(
-                    as_inputs(self._model, element[0] if isinstance(element, tuple) else element)
-                )
+                inputs = element[0] if isinstance(element, tuple) else element
+                yield tf.convert_to_tensor(as_inputs(self._model, inputs))
         else:
             for start in range(0, len(self._x), self._batch_size):
                 yield tf.convert_to_tensor(self._x[start : start + self._batch_size])
@@ -174,34 +199,27 @@ class _Batches:
 
 
 class _Moments:
-    """Sums over the draws of each member; a bank's sums come in the batches' order."""
+    """Averages over draws and members, batch by batch; members count equally."""
 
     def __init__(self, keep_samples: bool | None) -> None:
-        self._keep, self._bytes = keep_samples, 0
-        self._sums: list[list[np.ndarray]] = []
-        self._counts: list[int] = []
+        self._keep, self._bytes, self._count = keep_samples, 0, 0
+        self._averages: list[list[np.ndarray]] = []
         self._samples: list[np.ndarray] = []
 
-    def begin_member(self) -> None:
-        """What is added from now on belongs to the next member."""
-        self._sums.append([np.zeros(1)] * 3)
-        self._counts.append(0)
-
-    def add(self, batches: list[Sums]) -> None:
-        """Adds a bank."""
-        sums = [np.concatenate(parts) for parts in list(zip(*batches, strict=True))[:3]]
-        self._sums[-1] = [total + part for total, part in zip(self._sums[-1], sums, strict=True)]
-        self._counts[-1] += len(batches[0].outputs)
-        self._bytes += sum(batch.outputs.nbytes for batch in batches)
+    def add(self, members: list[Sums]) -> None:
+        """Adds a batch: the sums of every member."""
+        averages = [[part / len(sums.outputs) for part in sums[:3]] for sums in members]
+        self._averages.append([sum(parts) / len(members) for parts in zip(*averages, strict=True)])
+        self._count = sum(len(sums.outputs) for sums in members)
+        self._bytes += sum(sums.outputs.nbytes for sums in members)
         if self._keep or (self._keep is None and self._bytes <= sampling.MEMORY_BUDGET):
-            self._samples.append(np.concatenate([batch.outputs for batch in batches], axis=1))
+            self._samples.append(np.concatenate([sums.outputs for sums in members]))
         else:
             self._keep, self._samples = False, []
 
     def summarize(self, seed: Any, likelihood: Likelihood) -> Predictive:
-        """Averages, in which members count equally."""
-        members = [[part / count for part in sums] for sums, count in zip(self._sums, self._counts, strict=True)]
-        mean, square, expected = (sum(parts) / len(members) for parts in zip(*members, strict=True))
+        """All batches together."""
+        mean, square, expected = (np.concatenate(parts) for parts in zip(*self._averages, strict=True))
         entropy = np.full(len(mean), np.nan)
         if likelihood.entropy_of_mean is not None:
             entropy = likelihood.entropy_of_mean(tf.constant(mean)).numpy()
@@ -211,10 +229,10 @@ class _Moments:
             predictive_entropy=entropy,
             expected_entropy=expected,
             mutual_information=np.maximum(entropy - expected, 0.0),
-            num_samples=sum(self._counts),
+            num_samples=self._count,
             seed=seed,
             likelihood=likelihood.name,
-            samples=np.concatenate(self._samples) if self._samples else None,
+            samples=np.concatenate(self._samples, axis=1) if self._samples else None,
         )
 
 

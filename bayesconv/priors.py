@@ -175,7 +175,12 @@ def _each(
 
 
 def _mixture(spec: WeightSpec, scales: Sequence[float], probs: Sequence[float]) -> Any:
-    if len(scales) != len(probs) or min(probs) < 0 or not math.isclose(sum(probs), 1.0, rel_tol=1e-6):
+    if (
+        not len(scales)
+        or len(scales) != len(probs)
+        or min(probs) < 0
+        or not math.isclose(sum(probs), 1.0, rel_tol=1e-6)
+    ):
         raise ValueError(
             "A mixture prior needs one probability per scale, none negative, that sum to one. "
             f"Received scales={list(scales)}, probs={list(probs)}."

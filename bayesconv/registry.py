@@ -28,6 +28,8 @@ class Registry:
 
     Args:
       kind: What the functions are, in the singular, as error messages call it.
+      num_positional: Number of positional parameters that the functions are called with; one with more is refused,
+        for nobody could choose these. None refuses nothing.
 
     Example:
       >>> from bayesconv.registry import Registry
@@ -40,8 +42,8 @@ class Registry:
       [0.25, 0.25]
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, num_positional: int | None = None) -> None:
+        self.kind, self.num_positional = kind, num_positional
         self._pieces: dict[str, Callable[..., Any]] = {}
 
     def register(self, name: str, *, force: bool = False) -> Callable[[Piece], Piece]:
@@ -52,7 +54,7 @@ class Registry:
           force: Replace an earlier function of that name, as re-running a notebook cell does.
 
         Raises:
-          ValueError: If the name is taken and `force` is False.
+          ValueError: If the name is taken and `force` is False, or an option is not keyword-only.
         """
 
         def add(piece: Piece) -> Piece:
@@ -60,10 +62,23 @@ class Registry:
                 raise ValueError(
                     f"A {self.kind} named {name!r} is already registered. Choose another name or pass force=True."
                 )
+            self._check_parameters(name, piece)
             self._pieces[name] = piece
             return piece
 
         return add
+
+    def _check_parameters(self, name: str, piece: Callable[..., Any]) -> None:
+        if self.num_positional is None:
+            return
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        positional = [p.name for p in inspect.signature(piece).parameters.values() if p.kind in kinds]
+        if extra := positional[self.num_positional :]:
+            before = ", ".join(positional[: self.num_positional])
+            raise ValueError(
+                f"Options of a {self.kind} are keyword-only: def piece(specs, *, scale=1.0). Received {name!r} with "
+                f"the positional {extra}; write a * before them, def {name}({before}, *, {', '.join(extra)})."
+            )
 
     def get(self, name: str) -> Callable[..., Any]:
         """The function registered under `name`; a ValueError names the choices if there is none."""

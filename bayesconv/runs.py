@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ CONFIG, RECORD, HISTORY, CHECKPOINTS, EVALUATION, FIGURES = (
     "evaluation.json",
     "figures",
 )
+_WRITTEN = (CHECKPOINTS, HISTORY, CONFIG, RECORD, EVALUATION, FIGURES)
 _RECORD_KEYS = {"config_folder", "input_shape", "num_classes", "class_names", "value_range"}
 
 
@@ -92,15 +94,18 @@ def read_history(run_dir: str | Path) -> list[dict[str, Any]]:
 
     Raises:
       FileNotFoundError: If there is no history.
-      ValueError: If a line of it is no JSON.
+      ValueError: If a line of it is no JSON object.
     """
     path = RunFolder(run_dir).history
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing. Train the run first.")
     try:
-        return checkpoints.read_history(path)
+        rows = checkpoints.read_history(path)
+        if not all(isinstance(row, dict) for row in rows):
+            raise ValueError("a line is no object")
     except ValueError as error:
         raise ValueError(f"{path} must hold one JSON object a line. It is damaged: {error}. Train it again.") from error
+    return rows
 
 
 def build_model(config: RunConfig, input_shape: Sequence[int], num_classes: int) -> Layer:
@@ -113,7 +118,12 @@ def build_model(config: RunConfig, input_shape: Sequence[int], num_classes: int)
         divergence=parts.divergence.identifier,
     )
     bc.set_seed(config.seed)
-    return models.resolve(parts.name.identifier)(tuple(input_shape), num_classes, make_kernel_bias_fn=factory)
+    model = models.resolve(parts.name.identifier)(tuple(input_shape), num_classes, make_kernel_bias_fn=factory)
+    if not isinstance(model, Layer):
+        message = f"a model must return a bayesconv Layer, e.g. bayesconv.Sequential. {parts.name.name!r} returned "
+        received = f"{type(model).__name__}; build it from the layers of bayesconv."
+        raise config.settings.error([(("model", "name"), message + received)])
+    return model
 
 
 def check_folder(folder: Path, config: RunConfig, *, resume: bool, overwrite: bool) -> None:
@@ -124,13 +134,14 @@ def check_folder(folder: Path, config: RunConfig, *, resume: bool, overwrite: bo
         raise FileExistsError(f"{folder} must be a folder. It is a file; choose another --out.")
     if resume:
         _check_same(config, read_record(folder)[0], folder)
+        _check_resumable(folder)
     elif has_started(folder):
         if not overwrite:
             raise FileExistsError(
                 f"{folder} already holds a run. Go on with it by --resume, replace it by --overwrite, or choose "
                 f"another folder by --out."
             )
-    elif folder.exists() and {path.name for path in folder.iterdir()} - {CONFIG, RECORD}:
+    elif folder.exists() and _holds_more_than_leftovers(folder, overwrite):
         raise FileExistsError(f"{folder} must be new or empty. It holds other files; choose another --out.")
 
 
@@ -154,17 +165,81 @@ def _differences(now: Mapping[str, Any], stored: Mapping[str, Any], path: str = 
     return found
 
 
+def _check_resumable(folder: Path) -> None:
+    path = RunFolder(folder)
+    if path.last.is_file():
+        read_history(folder)
+    elif path.history.is_file() and (rows := read_history(folder)):
+        raise FileNotFoundError(
+            f"A run goes on from its last checkpoint. {path.last} is missing, though {path.history} has "
+            f"{len(rows)} epochs; bring it back, or train anew by --overwrite in place of --resume."
+        )
+
+
+def _holds_more_than_leftovers(folder: Path, overwrite: bool) -> bool:
+    """Whether there are files besides those of a run that failed in its first epoch."""
+    found = {path.name for path in folder.iterdir()}
+    if not found & {CONFIG, RECORD}:  # then the checkpoints may be those of another program
+        return bool(found)
+    return not overwrite and bool(found - {CONFIG, RECORD, HISTORY, CHECKPOINTS})
+
+
 def has_started(folder: Path) -> bool:
-    """Whether an epoch of a run in that folder was finished."""
-    return (folder / HISTORY).exists() or (folder / CHECKPOINTS).exists()
+    """Whether the first epoch of a run in that folder was finished and its last checkpoint written.
+
+    A history of several epochs counts too: someone removed the checkpoint of a run that is worth keeping.
+    """
+    run = RunFolder(folder)
+    return run.last.is_file() or (run.history.is_file() and len(run.history.read_bytes().splitlines()) > 1)
+
+
+@contextlib.contextmanager
+def set_aside(folder: Path) -> Iterator[None]:
+    """Moves an earlier run out of the way, into a hidden folder next to its own.
+
+    It comes back if the body fails, or is interrupted, before the first checkpoint of the run that replaces it.
+    Otherwise it is deleted at the end.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        yield
+        return
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.earlier."))
+    try:
+        _move(folder, aside)
+    except BaseException:
+        _put_back(aside, folder)
+        raise
+    try:
+        yield
+    except BaseException:
+        if not has_started(folder):
+            clear(folder)
+            _put_back(aside, folder)
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _move(source: Path, target: Path) -> None:
+    for name in _WRITTEN:
+        if (source / name).exists():
+            shutil.move(source / name, target / name)
+
+
+def _put_back(aside: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    _move(aside, folder)
+    aside.rmdir()
 
 
 def clear(folder: Path) -> None:
     """Deletes what a run writes, and nothing else that a user may keep there."""
-    for name in (CONFIG, RECORD, HISTORY, EVALUATION):
-        (folder / name).unlink(missing_ok=True)
-    for name in (CHECKPOINTS, FIGURES):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in _WRITTEN:
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name, ignore_errors=True)
+        else:
+            (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not there, or the user keeps other files in it
         folder.rmdir()
 

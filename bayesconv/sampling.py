@@ -78,7 +78,7 @@ class Sampler:
 
     def _draw_bank(self, example: tf.Tensor, seed: tf.Tensor, indices: tf.Tensor) -> Bank:
         draws = self._draw_once(example, seed)  # for the structure; the pass itself is pruned from the graph
-        self._layers = [weakref.ref(layer) for layer in draws]
+        self._layers = [(branch, weakref.ref(layer)) for branch, layer in draws]
         if not draws:
             return []
         signature: Any = [tuple(tf.TensorSpec(t.shape, t.dtype) for t in draw) for draw in draws.values()]
@@ -89,10 +89,10 @@ class Sampler:
             fn_output_signature=signature,
         )
 
-    def _draw_once(self, example: tf.Tensor, seed: tf.Tensor) -> dict[Layer, tuple[tf.Tensor, ...]]:
+    def _draw_once(self, example: tf.Tensor, seed: tf.Tensor) -> dict[calls.DrawKey, tuple[tf.Tensor, ...]]:
         with calls.entered(calls.Call(seed, is_training=False, weights="coherent")) as call:
             self._alive()(example)
-        return {layer: tuple(t for t in draw if t is not None) for layer, draw in call.draws.items()}
+        return {key: tuple(t for t in draw if t is not None) for key, draw in call.draws.items()}
 
     def _evaluate_bank(self, batch: tf.Tensor, draws: Bank) -> Sums:
         if draws:
@@ -109,9 +109,8 @@ class Sampler:
         return Sums(mean, square, entropy, outputs)
 
     def _pass(self, batch: tf.Tensor, draw: Bank) -> tf.Tensor:
-        given = (
-            {layer(): KernelBias(*tensors) for layer, tensors in zip(self._layers, draw, strict=True)} if draw else {}
-        )
+        keys = [(branch, layer()) for branch, layer in self._layers] if draw else []
+        given = {key: KernelBias(*tensors) for key, tensors in zip(keys, draw, strict=True)}
         weights = "coherent" if given else "mean"
         with calls.entered(calls.Call(0, is_training=False, weights=weights, draws=given)):
             return self._alive()(batch)

@@ -166,7 +166,7 @@ def problem(error: Any) -> Problem:
     if error["type"] == "extra_forbidden":
         return path, unknown_key(path[-1], functools.reduce(_field_type, path[:-1], RunConfig).model_fields)
     if error["type"] == "missing":
-        return path[:-1], f"needs the key {path[-1]!r}. Received {sorted(received)}."
+        return path[:-1], f"needs the key {path[-1]!r}. Received {sorted(map(str, received))}."
     if error["type"] == "value_error":  # one of this library's own validators
         return path, str(error["ctx"]["error"])
     return path, f"{error['msg'].replace('Input should', 'must')}. Received {received!r}."

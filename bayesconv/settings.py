@@ -14,6 +14,9 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 KeyPath = tuple[str | int, ...]
 Problem = tuple[KeyPath, str]
 
+_DEEPEST = 32
+_TOO_DEEP = f"settings must be nested at most {_DEEPEST} deep."
+
 
 class ConfigError(ValueError):
     """Something is wrong with a configuration; the message says where, what was received and the way out."""
@@ -113,7 +116,12 @@ def _yaml() -> YAML:
 
 def _load(text: str, place: str) -> Any:
     try:
-        return _yaml().load(text)
+        values = _yaml().load(text)
+        if wrong := _unusable(values):
+            raise ConfigError(f"{place}: {wrong}")
+        return values
+    except RecursionError as error:
+        raise ConfigError(f"{place}: {_TOO_DEEP} Received more; write it flatter.") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark and not place.startswith("--set") else ""
@@ -123,6 +131,23 @@ def _load(text: str, place: str) -> Any:
         ) from error
     except YAMLError as error:
         raise ConfigError(f"{place}: not valid YAML: {error}") from error
+
+
+def _unusable(value: Any, path: KeyPath = (), around: tuple[int, ...] = ()) -> str:
+    """What no setting can be, though it is YAML: a key that is no string, a value inside itself, endless nesting."""
+    if not isinstance(value, dict | list):
+        return ""
+    where = f"{dotted(path)}: " if path else ""
+    if id(value) in around:
+        return f"{where}a value must not contain itself. Received an alias of what it is in; write the value out."
+    if len(path) > _DEEPEST:
+        return f"{where}{_TOO_DEEP} Received more; write it flatter."
+    if isinstance(value, dict) and (others := [key for key in value if not isinstance(key, str)]):
+        return (
+            f"{where}keys must be strings. Received {', '.join(map(repr, others))}; put them in quotes or rename them."
+        )
+    children = value.items() if isinstance(value, dict) else enumerate(value)
+    return next(filter(None, (_unusable(child, (*path, key), (*around, id(value))) for key, child in children)), "")
 
 
 def _marks(node: Node | None, path: KeyPath = (), seen: frozenset[int] = frozenset()) -> Iterator[tuple[Any, int, int]]:

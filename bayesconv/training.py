@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -67,7 +68,8 @@ def fit(
       patience: Epochs without a better validation NLL after which to stop, counted when the KL has its full weight.
       seed: Determines order and draws; with the initial weights, the whole run.
       run_dir: Folder for `history.jsonl` and the checkpoints of the best and the last epoch.
-      resume: Go on from the last checkpoint in `run_dir`, if there is one, exactly as if nothing had happened.
+      resume: Go on from the last checkpoint in `run_dir`, if there is one: with arrays, exactly as if nothing had
+        happened; the order of a data set is its own.
       progress: Whether to show a progress bar.
 
     Returns:
@@ -85,6 +87,9 @@ def fit(
       >>> [row["epoch"] for row in history.rows]
       [1, 2]
     """
+    num_data = None if num_data is None else int(num_data)
+    temperature, scale_learning_rate_factor = float(temperature), float(scale_learning_rate_factor)
+    seed = operator.index(seed)
     _check_arguments(epochs, num_samples, temperature, patience, validation, run_dir, resume)
     family, schedule = as_likelihood(likelihood), schedules.resolve(kl_schedule)
     batches = _batches(model, train, num_data, batch_size, family, seed)

@@ -21,7 +21,7 @@ def test_a_layer_draws_once_and_layers_draw_independently():
     assert call.draw("a", make) is first
     assert len(made) == 2
     assert np.abs(first.kernel - second.kernel).max() > 1e-3
-    assert list(call.draws) == ["a", "b"]
+    assert list(call.draws) == [(0, "a"), (0, "b")]
     again = calls.Call(3)
     np.testing.assert_array_equal(again.draw("other", _weights).kernel, first.kernel)  # the order decides
 
@@ -105,3 +105,13 @@ def test_the_observer_sees_every_layer_in_the_order_the_calls_end():
 def test_unknown_weights_are_refused():
     with pytest.raises(ValueError, match="Unknown value of `weights` 'posterior'; choose one of"):
         calls.Call(weights="posterior")
+
+
+def test_layers_called_with_one_seed_of_their_own_draw_independently():
+    call = calls.Call(0)
+    own = random.as_seed(5)
+    first = call.nested(own, True, "sample").draw("a", _weights)
+    second = call.nested(own, True, "sample").draw("b", _weights)
+    assert np.abs(first.kernel - second.kernel).max() > 1e-3
+    assert call.nested(own, True, "sample").draw("a", _weights) is first
+    assert list(call.draws) == [(1, "a"), (1, "b")]

@@ -16,7 +16,7 @@ def _variables(offset=0.0):
 
 def test_a_round_trip_restores_variables_and_state(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    state = {"epoch": 4, "best_nll": float("-inf"), "settings": {"seed": 1, "name": "µ"}}
+    state = {"rows": [], "best_epoch": 4, "best_nll": float("-inf"), "settings": {"seed": 1, "name": "µ"}}
     folder.save_last(_variables(), state)
     other = _variables(offset=5.0)
     assert folder.read_state() == state

@@ -136,12 +136,14 @@ class TestErrors:
         monkeypatch.setattr(files.os, "fsync", full)
         assert cli.main(["evaluate", str(run_dir)]) == 2
         assert capfd.readouterr().err == (
-            "bayesconv: error: No space left on device. Check the path, its permissions and the space on its disk.\n"
+            f"bayesconv: error: {run_dir / 'evaluation.json'}: No space left on device. "
+            "Check the path, its permissions and the space on its disk.\n"
         )
         assert sorted(path for path in run_dir.rglob("*")) == before
 
     def test_an_interrupted_training_says_how_to_go_on(self, written, capfd, monkeypatch):
         def interrupt(*_, **__):
+            files.write_text("runs/tiny/checkpoints/last.npz", "")
             raise KeyboardInterrupt
 
         monkeypatch.setattr(experiment, "train", interrupt)
@@ -149,6 +151,27 @@ class TestErrors:
         assert (
             "interrupted. Go on with the same command and --resume; the run is in runs/tiny." in capfd.readouterr().err
         )
+
+    @pytest.mark.parametrize("arguments", [[], ["--overwrite"]])
+    def test_without_a_checkpoint_of_its_own_there_is_nothing_to_go_on_with(
+        self, written, capfd, monkeypatch, arguments
+    ):
+        def interrupt(*_, **__):
+            raise KeyboardInterrupt
+
+        if arguments:
+            files.write_text("runs/tiny/checkpoints/last.npz", "of an earlier run")
+        monkeypatch.setattr(experiment, "train", interrupt)
+        assert cli.main(["train", written, *arguments]) == 130
+        assert capfd.readouterr().err == "bayesconv: error: interrupted.\n"
+
+    @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-", ">/dev/full"])
+    def test_closed_or_full_streams_show_no_traceback(self, closed):
+        code = f"{sys.executable} -m bayesconv list datasets {closed}"
+        answer = subprocess.run(["sh", "-c", code], capture_output=True, text=True, check=False)
+        assert answer.returncode == (2 if "full" in closed else 0)
+        assert "Traceback" not in answer.stderr
+        assert "Exception ignored" not in answer.stderr
 
     @pytest.mark.parametrize("arguments", [["--debug", "plot", "x"], ["plot", "x", "--debug"]])
     def test_a_bug_shows_its_traceback_on_demand(self, capfd, monkeypatch, arguments):

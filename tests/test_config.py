@@ -159,10 +159,41 @@ class TestErrors:
         (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00")
         assert "not UTF-8" in message(lambda: load_config(tmp_path / "run.yaml"))
 
-    def test_a_mapping_that_contains_itself_is_no_trouble(self, write):
-        assert "model: needs the key 'name'" in message(
-            lambda: load_config(write("data: digits\nmodel: &m {prior: *m}\n"))
-        )
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("{1: 2, a: 3}", r"run.yaml: keys must be strings. Received 1; put them in quotes"),
+            ("? [a, b]\n: c", r"run.yaml: keys must be strings. Received \('a', 'b'\)"),
+            ("? {a: b}\n: c", r"run.yaml:1:3: not valid YAML"),
+            (MINIMAL + "objective: {kl_schedule: {1: 2, name: linear}}", "objective.kl_schedule: keys must be strings"),
+            ("data: digits\nmodel: &m {prior: *m}\n", "model.prior: a value must not contain itself"),
+            ("model: {prior: &p {name: laplace, scale: *p}}", "model.prior.scale: a value must not contain itself"),
+            ("a: " + "[" * 40 + "]" * 40, "nested at most 32 deep"),
+            ("a: " + "[" * 3000 + "]" * 3000, "nested at most 32 deep"),
+        ],
+    )
+    def test_what_yaml_can_say_and_no_setting_be_is_one_message(self, write, text, expected):
+        found = message(lambda: load_config(write(text)))
+        assert re.search(expected, found)
+        assert "\n" not in found
+
+    @pytest.mark.parametrize(
+        ("option", "expected"),
+        [
+            ("momentum: much", "must be a number, as Keras has it for 'sgd'. Received 'much'."),
+            ("momentum: true", "must be a number"),
+            ("momentum: null", "must be a number"),
+            ("nesterov: 1", "must be true or false"),
+            ("weight_decay: [1]", "must be a number or null"),
+        ],
+    )
+    def test_an_optimizers_options_have_the_types_of_keras(self, write, option, expected):
+        run = load_config(write(f"{MINIMAL}training: {{optimizer: {{name: sgd, {option}}}}}"))
+        assert f"training.optimizer.{option.partition(':')[0]}: {expected}" in message(lambda: check_names(run))
+
+    def test_an_optimizers_options_of_the_right_types_pass(self, write):
+        options = "momentum: 1, nesterov: true, weight_decay: null, clipnorm: 1.5"
+        check_names(load_config(write(f"{MINIMAL}training: {{optimizer: {{name: sgd, {options}}}}}")))
 
 
 class TestOverrides:

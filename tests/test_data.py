@@ -113,7 +113,10 @@ class TestNpz:
             ({"x_val": np.zeros([2, 6, 5, 3])}, r"must name its arrays .*\['x_val'\]; rename"),
             ({"x_train": np.zeros([40, 6])}, r"x_train must be \[N, H, W\].*Received shape \(40, 6\)"),
             ({"x_test": np.zeros([0, 6, 5, 3])}, "x_test must be .* not empty"),
-            ({"x_test": np.zeros([10, 6, 4, 3])}, r"one shape\. Received \(6, 5, 3\) in x_train and \(6, 4, 3\)"),
+            (
+                {"x_test": np.zeros([10, 6, 4, 3], np.uint8)},
+                r"one shape\. Received \(6, 5, 3\) in x_train and \(6, 4, 3\)",
+            ),
             ({"x_train": np.zeros([40, 6, 5, 3], int)}, "x_train must be uint8 .*Received int64; convert"),
             ({"x_train": np.full([40, 6, 5, 3], np.nan)}, "x_train must be finite .* in 40 images"),
             ({"x_train": np.full([40, 6, 5, 3], 1e300)}, "x_train must be finite"),
@@ -250,3 +253,9 @@ def test_as_images_copies():
     original = np.full([1, 2, 2, 1], 3.0, np.float32)
     image_files.as_images(original, "x")[:] = 0
     assert original.min() == 3
+
+
+def test_all_parts_of_an_archive_have_one_type(tmp_path):
+    for changes in ({"x_test": np.zeros([10, 6, 5, 3], np.float32)}, {"x_train": np.zeros([40, 6, 5, 3])}):
+        with pytest.raises(ValueError, match=r"all images as uint8.*Received \{'x_train': .*bring them to one type"):
+            data.npz(path=saved(tmp_path, **changes))

@@ -1,13 +1,15 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib import image, pyplot
+from PIL import Image
 
 import bayesconv as bc
-from bayesconv import data, evaluation, experiment, image_files, loop, runs
-from bayesconv.config import ConfigError, RunConfig, load_config
+from bayesconv import data, evaluation, experiment, figures, image_files, loop, models, plotting, runs
+from bayesconv.config import ConfigError, RunConfig, dump, load_config
 
 SETTINGS = {
     "data": {"name": "digits"},
@@ -50,6 +52,22 @@ def point_run_dir(tmp_path_factory):
 def weights(folder):
     with np.load(folder / "checkpoints" / "best.npz") as archive:
         return {name: archive[name] for name in archive.files}
+
+
+def leftovers(folder, epochs):
+    """A folder as a run leaves it that wrote some epochs of history and no last checkpoint."""
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "run.json").write_text(
+        json.dumps(dict.fromkeys(["config_folder", "input_shape", "num_classes", "class_names", "value_range"]))
+    )
+    (folder / "config.yaml").write_text(dump(settings()))
+    if epochs:
+        (folder / "history.jsonl").write_text('{"epoch": 1}\n' * epochs)
+        (folder / "checkpoints" / "best.npz").write_bytes(b"")
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 class TestTraining:
@@ -130,6 +148,65 @@ class TestTraining:
         monkeypatch.undo()
         assert len(train(settings(), tmp_path / "run", resume=True).rows) == 1
 
+    @pytest.mark.parametrize("epochs", [0, 1])
+    def test_what_a_failed_first_epoch_left_is_no_run(self, tmp_path, epochs):
+        folder = tmp_path / "run"
+        leftovers(folder, epochs)
+        train(settings(), folder)
+        assert len(runs.read_history(folder)) == 1
+        assert weights(folder)
+
+    def test_leftovers_need_a_record_to_be_deleted(self, tmp_path):
+        (tmp_path / "checkpoints").mkdir()
+        with pytest.raises(FileExistsError, match="must be new or empty"):
+            train(settings(), tmp_path)
+        assert (tmp_path / "checkpoints").is_dir()
+
+    def test_without_its_last_checkpoint_a_trained_run_is_neither_resumed_nor_deleted(self, tmp_path):
+        leftovers(tmp_path, 2)
+        with pytest.raises(FileNotFoundError, match=r"last\.npz is missing, though .* 2 epochs.*--overwrite"):
+            train(settings(), tmp_path, resume=True)
+        with pytest.raises(FileExistsError, match="already holds a run"):
+            train(settings(), tmp_path)
+        assert len(runs.read_history(tmp_path)) == 2
+
+    def test_a_damaged_history_is_named_when_resumed(self, run_dir, tmp_path):
+        copy = shutil.copytree(run_dir, tmp_path / "copy")
+        for damage in ("{\n", "3\n"):
+            (copy / "history.jsonl").write_text(damage)
+            with pytest.raises(ValueError, match=r"history\.jsonl must hold one JSON object a line"):
+                train(settings(training={"epochs": 2}), copy, resume=True)
+
+    @pytest.mark.parametrize("error", [FloatingPointError, KeyboardInterrupt])
+    def test_an_earlier_run_comes_back_if_the_new_one_fails_at_once(self, run_dir, tmp_path, monkeypatch, error):
+        def fail(*_):
+            raise error
+
+        copy = shutil.copytree(run_dir, tmp_path / "copy")
+        before = contents(tmp_path)
+        monkeypatch.setattr(loop.TrainingLoop, "_train_epoch", fail)
+        with pytest.raises(error):
+            train(settings(seed=1), copy, overwrite=True)
+        assert contents(tmp_path) == before
+
+    def test_an_earlier_run_is_gone_once_the_new_one_has_a_checkpoint(self, tmp_path, monkeypatch):
+        def interrupt_after(self, improved, write=loop.TrainingLoop._write):
+            write(self, improved)
+            raise KeyboardInterrupt
+
+        leftovers(tmp_path / "run", 2)
+        monkeypatch.setattr(loop.TrainingLoop, "_write", interrupt_after)
+        with pytest.raises(KeyboardInterrupt):
+            train(settings(seed=1), tmp_path / "run", overwrite=True)
+        assert load_config(tmp_path / "run" / "config.yaml").seed == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+    def test_a_model_that_is_no_layer_is_refused(self, tmp_path):
+        models.register("no_layer")(lambda input_shape, output_size, make_kernel_bias_fn=None: "text")
+        with pytest.raises(ConfigError, match=r"model: a model must return a bayesconv Layer.*returned str; build"):
+            train(settings(model={"name": "no_layer"}), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
     def test_another_configuration_is_not_resumed(self, run_dir):
         changed = settings(training={"epochs": 3}, model={"prior": "laplace"})
         with pytest.raises(
@@ -151,11 +228,18 @@ class TestTraining:
                 {"data": {"name": "digits", "refit": True}, "training": {"patience": 3}},
                 "training.patience: early stopping",
             ),
+            ({"evaluation": {"ood": [{"name": "photo_patches", "count": 0}]}}, "count >= 1"),
+            (
+                {"evaluation": {"ood": ["misshapen"]}},
+                r"evaluation.ood.0: misshapen must make .*Received shape \[3, 2\]",
+            ),
             ({"model": {"estimator": "local_reparameterization"}}, "covariances"),
             ({"data": {"name": "npz", "path": "/no/such/file.npz"}}, "No file /no/such/file.npz"),
         ],
     )
-    def test_what_is_refused_leaves_no_folder(self, tmp_path, changes, expected):
+    def test_what_is_refused_leaves_no_folder(self, tmp_path, changes, expected, monkeypatch):
+        data.ood.register("misshapen")(lambda dataset: np.zeros([3, 2]))
+        monkeypatch.setattr(loop.TrainingLoop, "run", lambda *_: pytest.fail("it was trained"))
         with pytest.raises((ValueError, FileNotFoundError), match=expected):
             train(settings(**changes), tmp_path / "run")
         assert not (tmp_path / "run").exists()
@@ -264,6 +348,26 @@ class TestFigures:
         assert {"predictive_entropy_inverted", "out_of_distribution", "certainty"} <= names
         assert pyplot.get_fignums() == []
 
+    def test_one_that_fails_leaves_none(self, point_run_dir, tmp_path, monkeypatch):
+        def fail(*_, **__):
+            raise ValueError("no figure")
+
+        copy = shutil.copytree(point_run_dir, tmp_path / "copy", ignore=shutil.ignore_patterns("figures"))
+        monkeypatch.setattr(plotting, "ood_scores", fail)
+        pyplot.close("all")
+        with pytest.raises(ValueError, match="no figure"):
+            experiment.plot(copy)
+        assert not (copy / "figures").exists()
+        assert pyplot.get_fignums() == []
+
+    def test_images_of_one_value_have_a_figure(self, monkeypatch):
+        shown = []
+        monkeypatch.setattr(plotting, "most_and_least_certain", lambda images, *_, **__: shown.append(images))
+        digits = data.digits()
+        flat = digits._replace(train=data.Split(np.ones([10, 8, 8, 1], np.float32), np.arange(10)))
+        figures._certainty(SimpleNamespace(mean=0, std=0, predictive_entropy=0), flat)
+        assert np.isfinite(shown[0]).all()
+
 
 class TestDamagedRuns:
     @pytest.fixture
@@ -353,6 +457,24 @@ class TestPredictingFiles:
         colour = image_files.read_images(tmp_path / f"red.{ending}", (8, 8, 3), RANGE)
         np.testing.assert_allclose(grey, np.full([1, 8, 8, 1], 0.299), atol=0.01)
         np.testing.assert_allclose(colour[0, 3, 3], [1, 0, 0], atol=0.01)
+
+    def test_sixteen_bits_are_scaled_by_their_largest_value(self, tmp_path):
+        Image.fromarray(np.full([8, 8], 13107, np.uint16)).save(tmp_path / "x.tiff")
+        np.testing.assert_allclose(image_files.read_images(tmp_path / "x.tiff", SHAPE, RANGE), 0.2, atol=1e-6)
+
+    def test_a_picture_of_floats_lies_between_0_and_1(self, tmp_path):
+        Image.fromarray(np.full([8, 8], 0.2, np.float32)).save(tmp_path / "x.tiff")
+        np.testing.assert_allclose(image_files.read_images(tmp_path / "x.tiff", SHAPE, RANGE), 0.2, atol=1e-6)
+        for value in (1.5, np.nan):
+            Image.fromarray(np.full([8, 8], value, np.float32)).save(tmp_path / "x.tiff")
+            with pytest.raises(ValueError, match=r"floats from 0 to 1. Received float32 from .*scale them"):
+                image_files.read_images(tmp_path / "x.tiff", SHAPE, RANGE)
+
+    @pytest.mark.parametrize("mode", ["CMYK", "I", "LAB"])
+    def test_a_picture_that_cannot_be_read_as_it_is_is_refused(self, tmp_path, mode):
+        Image.new(mode, (8, 8)).save(tmp_path / "x.tiff")
+        with pytest.raises(ValueError, match=f"x.tiff must be .* Received the mode '{mode}'.*convert it to PNG"):
+            image_files.read_images(tmp_path / "x.tiff", SHAPE, RANGE)
 
     @pytest.mark.parametrize(
         ("array", "expected"),

@@ -51,9 +51,23 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch,
     layer.save(tmp_path / "weights.npz")
     before = _content(tmp_path)
     monkeypatch.setattr(os, step, _full_disk)
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(OSError, match="No space left on device") as caught:
         bc.Affine(2, 3).save(tmp_path / "weights.npz")
     assert _content(tmp_path) == before
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "weights.npz"))
+
+
+def test_errors_name_the_file_and_not_the_temporary_one(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        files.write_text(tmp_path / "folder", "text")
+    assert str(caught.value) == f"[Errno {errno.EISDIR}] Is a directory: {str(tmp_path / 'folder')!r}"
+
+    def write(file):
+        (tmp_path / "none").read_bytes()
+
+    with pytest.raises(FileNotFoundError, match="none"):  # another file's error stays its own
+        files.write_atomically(tmp_path / "a.txt", write)
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path):

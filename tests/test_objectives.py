@@ -148,3 +148,11 @@ def test_schedules_stay_between_0_and_1_end_at_1_and_only_cycles_fall(name):
     assert values.min() >= 0
     assert values.max() == values[-1] == 1
     assert (np.diff(values) >= -1e-7).all() == (name != "cyclical")
+
+
+def test_penalties_of_several_dtypes_are_added_in_the_widest():
+    layer = bc.Affine(2, 2, dtype=tf.float64, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+    model = bc.Sequential([layer, bc.Lambda(extra_loss_fn=lambda _: 0.5)])
+    terms = bc.elbo(model, np.ones([2, 2]), np.zeros(2, int), num_data=10, seed=0)
+    assert terms.kl.dtype == tf.float64
+    np.testing.assert_allclose(terms.kl, layer.divergence.penalty(None, None) + 0.5, rtol=1e-6)

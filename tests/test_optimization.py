@@ -107,8 +107,8 @@ def test_names_mappings_and_optimizers():
         (("admm", 0.1, "cosine", 10), r"Unknown optimizer 'admm'.*Did you mean 'adam'\?"),
         (({"name": "sgd", "momentm": 1}, 0.1, "cosine", 10), r"Keras refuses the options {'momentm': 1} of .* 'sgd'"),
         (("adam", 0.1, "cosin", 10), r"Unknown learning rate schedule 'cosin'.*Did you mean 'cosine'\?"),
-        (("adam", -0.1, "cosine", 10), r"`learning_rate` must be positive\. Received -0\.1"),
-        (("adam", float("nan"), "cosine", 10), r"`learning_rate` must be positive\. Received nan"),
+        (("adam", -0.1, "cosine", 10), r"`learning_rate` must be positive and finite\. Received -0\.1"),
+        (("adam", float("nan"), "cosine", 10), r"`learning_rate` must be positive and finite\. Received nan"),
     ],
 )
 def test_what_is_no_optimizer_is_refused(arguments, message):

@@ -273,3 +273,53 @@ def test_the_average_is_of_probabilities_and_not_of_logits():
     log_mean = logsumexp(predictive.logits - logsumexp(predictive.logits, axis=-1, keepdims=True), axis=0) - np.log(32)
     np.testing.assert_allclose(np.log(predictive.probs), log_mean, atol=1e-4)
     assert np.abs(predictive.probs - softmax(predictive.logits.mean(axis=0), axis=-1)).max() > 0.05
+
+
+# Models that are not a plain chain.
+
+
+class _TwoDraws(bc.Layer):
+    """A layer that calls another one with two seeds of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = bc.Affine(3, 2, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+
+    def forward(self, inputs, *, is_training, seed):
+        first, second = random.split(random.as_seed(seed))
+        return self.inner(inputs, is_training=is_training, seed=first) - self.inner(
+            inputs, is_training=is_training, seed=second
+        )
+
+
+def test_inner_seeds_keep_their_randomness():
+    model, x = _TwoDraws(), np.ones([4, 3], np.float32)
+    predictive = bc.predict(model, x, num_samples=5)
+    seeds = [random.fold_in(random.as_seed(0), s) for s in range(5)]
+    expected = np.stack([model(x, seed=seed, weights="coherent", is_training=False) for seed in seeds])
+    np.testing.assert_allclose(predictive.logits, expected, atol=1e-6)
+    assert predictive.logits.std(axis=0).min() > 1e-3
+
+
+def test_a_shuffled_data_set_is_read_once_for_all_members_and_banks(monkeypatch):
+    models = [bc.Affine(3, 2, make_kernel_bias_fn=bc.make_kernel_bias_flipout) for _ in range(2)]
+    x = np.random.default_rng(0).normal(size=[48, 3]).astype(np.float32)
+    expected = np.sort(bc.predict(models, x, num_samples=4).mutual_information)
+    monkeypatch.setattr(sampling, "MEMORY_BUDGET", 100)
+    shuffled = tf.data.Dataset.from_tensor_slices(x).shuffle(48).batch(8)
+    found = np.sort(bc.predict(models, shuffled, num_samples=4).mutual_information)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_members_with_other_numbers_of_outputs_are_refused():
+    with pytest.raises(ValueError, match=r"equally many outputs. Received \[3, 2\]"):
+        bc.predict([bc.Affine(4, 3), bc.Affine(4, 2)], np.ones([1, 4], np.float32))
+
+
+def test_a_layer_in_a_loop_of_the_model_is_refused_by_name():
+    inner = bc.Affine(3, 2, make_kernel_bias_fn=bc.make_kernel_bias_flipout, name="inside")
+    loop = bc.Lambda(
+        lambda x: tf.map_fn(lambda row: inner(row[tf.newaxis])[0], x, fn_output_signature=tf.float32), also_track=inner
+    )
+    with pytest.raises(RuntimeError, match="`inside` is called inside a loop"):
+        bc.predict(loop, np.ones([2, 3], np.float32))

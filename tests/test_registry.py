@@ -101,3 +101,12 @@ def test_every_piece_has_a_line_of_description_and_defaults_for_its_options(regi
         assert registry.describe(name).endswith("."), name
         assert all(default is not type for default in registry.options(name).values())
         registry.check_options(name, dict(registry.options(name)))
+
+
+def test_options_that_are_not_keyword_only_are_refused_where_the_kind_says_so():
+    priors_of_a_test = Registry("prior", num_positional=1)
+    with pytest.raises(ValueError, match=r"Options of a prior are keyword-only: def piece.*\['scale'\]; write a \*"):
+        priors_of_a_test.register("wrong")(lambda specs, scale=1.0: None)
+    assert priors_of_a_test.names() == ()
+    priors_of_a_test.register("right")(lambda specs, *, scale=1.0: None)
+    Registry("model").register("any")(lambda specs, scale=1.0: None)

@@ -327,9 +327,7 @@ def test_nan_inputs_are_named_and_the_weights_stay_good(tmp_path):
     x = X.copy()
     x[4, 1] = np.nan
     model = _model()
-    with pytest.raises(
-        FloatingPointError, match=r"in epoch 1: .* beginning with the inputs. No checkpoint was written"
-    ):
+        FloatingPointError, match=r"in epoch 1: .* beginning with the inputs. There is no checkpoint"
         bc.fit(model, (x, Y), run_dir=tmp_path, **FIT)
     assert all(np.isfinite(value).all() for value in _values(model).values())
 
@@ -354,8 +352,9 @@ def test_the_first_layer_that_went_wrong_and_the_last_good_checkpoint_are_named(
     with pytest.raises(FloatingPointError) as failure:
         bc.fit(model, (X, Y), run_dir=tmp_path, **FIT)
     last = tmp_path / "checkpoints" / "last.npz"
-    assert "in epoch 3: the loss or its gradient is not finite, beginning with the output of `exploding`" in str(
-        failure.value
+    assert (
+        "in epoch 3: the loss, its gradient or the weights are not finite, beginning with the output of `exploding`"
+        in str(failure.value)
     )
     assert f"The last good checkpoint, of epoch 2, is {last}." in str(failure.value)
     with np.load(last) as archive:
@@ -425,7 +424,7 @@ def test_a_failed_step_does_not_change_the_weights():
         ({"temperature": -1.0}, "`temperature` must not be negative. Received -1.0"),
         ({"temperature": math.nan}, "`temperature` must not be negative. Received nan"),
         ({"scale_learning_rate_factor": 0.0}, "`scale_learning_rate_factor` must be positive. Received 0.0"),
-        ({"learning_rate": 0.0}, "`learning_rate` must be positive. Received 0.0"),
+        ({"learning_rate": 0.0}, "`learning_rate` must be positive and finite. Received 0.0"),
         ({"kl_schedule": "liner"}, r"Unknown kl schedule 'liner'.*Did you mean 'linear'\?"),
         (
             {"likelihood": "bernoulli"},
@@ -474,3 +473,33 @@ def test_a_keras_optimizer_is_used_as_it_is():
     options = {"name": "sgd", "momentum": 0.9}
     bc.fit(models[1], (X, Y), optimizer=options, learning_rate_schedule="constant", seed=1, **FIT)
     _assert_equal(_values(models[0]), _values(models[1]))
+
+
+def test_weights_that_the_last_step_of_an_epoch_spoilt_are_not_written(tmp_path):
+    options = {
+        "epochs": 2,
+        "batch_size": 64,
+        "optimizer": "sgd",
+        "learning_rate_schedule": "constant",
+        "progress": False,
+    }
+    bc.fit(_model(), (X, Y), run_dir=tmp_path / "fine", learning_rate=1e-3, **options)
+    with pytest.raises(FloatingPointError, match=r"the variable .* after the update. There is no checkpoint yet"):
+        bc.fit(_model(), (1e3 * X, Y), run_dir=tmp_path / "spoilt", learning_rate=3e38, **options)
+    assert not (tmp_path / "spoilt" / "checkpoints").exists()
+
+
+def test_numbers_of_numpy_are_as_good_as_pythons(tmp_path):
+    rows = [
+        bc.fit(
+            _model(), (X, Y), num_data=kind(22), temperature=real(0.5), seed=kind(3), run_dir=tmp_path / name, **FIT
+        ).rows
+        for name, kind, real in (("numpy", np.int64, np.float32), ("python", int, float))
+    ]
+    assert [row["loss"] for row in rows[0]] == [row["loss"] for row in rows[1]]
+
+
+def test_a_shortened_history_file_does_not_shorten_a_resumed_run(tmp_path):
+    done = bc.fit(_model(), (X, Y), run_dir=tmp_path, **FIT)
+    (tmp_path / "history.jsonl").write_text("")
+    assert bc.fit(_model(), (X, Y), run_dir=tmp_path, resume=True, **FIT).rows == done.rows

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
+import numpy as np
 import tensorflow as tf
 
 from bayesconv import calls, files, random
@@ -72,7 +73,8 @@ class Layer(tf.Module):
             with this one: `layer(before)` is `Sequential([before, layer])`.
           is_training: Without it no penalty is emitted; weights are still drawn.
           seed: Int or pair of ints; the same seed gives the same draw. None takes the next of the generator that
-            `bayesconv.set_seed` resets. An inner layer inherits the seed and the mode of the call it is part of.
+            `bayesconv.set_seed` resets; under `tf.recompute_grad`, which calls twice, pass one.
+            An inner layer inherits the seed and the mode of the call it is part of.
           weights: `"sample"`, by the layer's own estimator; `"coherent"`, one draw of the weights for all examples;
             `"mean"`, the posterior mean.
 
@@ -92,7 +94,7 @@ class Layer(tf.Module):
 
     def eval(self, x: Any, is_training: bool = True) -> Any:
         """The call, on anything that can become a tensor."""
-        return self(tf.convert_to_tensor(x), is_training=is_training)
+        return self(x if tf.is_tensor(x) else np.asarray(x), is_training=is_training)
 
     @property
     def extra_loss(self) -> tf.Tensor | None:

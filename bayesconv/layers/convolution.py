@@ -76,7 +76,11 @@ class ConvolutionOp:
         if len(strides) == 3 and max(dilations) > 1 and kernel.dtype != tf.float32:
             kernel, dilations = _with_gaps(kernel, dilations), (1, 1, 1)  # conv3d dilates in float32 only on CPU
         convolve: Any = tf.nn.conv2d if len(strides) == 2 else tf.nn.conv3d
-        return convolve(inputs, kernel, (1, *strides, 1), self.padding, dilations=(1, *dilations, 1))
+        options = ((1, *strides, 1), self.padding)
+        if inputs.shape[0] == 0:  # TensorFlow gives an empty batch the shape of its inputs
+            one = tf.zeros([1, *inputs.shape[1:]], inputs.dtype)
+            return convolve(one, kernel, *options, dilations=(1, *dilations, 1))[:0]
+        return convolve(inputs, kernel, *options, dilations=(1, *dilations, 1))
 
     def _convolve_batched(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         # A batch of kernels is a grouped convolution over the channels of all of them.

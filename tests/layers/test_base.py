@@ -232,3 +232,9 @@ class TestSaving:
     def test_a_missing_file_is_said_to_be_missing(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"There is no file .*none\.npz"):
             self._model().load(tmp_path / "none.npz")
+
+
+def test_eval_takes_what_the_call_takes():
+    layer = bc.Affine(3, 2)
+    for x in (np.ones([1, 3]), [[1.0, 1.0, 1.0]], tf.ones([1, 3])):
+        np.testing.assert_array_equal(layer.eval(x), layer(tf.ones([1, 3])))

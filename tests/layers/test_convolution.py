@@ -285,3 +285,9 @@ def test_inputs_of_another_shape_say_the_axes(rank, shape, axes):
 
 def test_numpy_integers_are_integers():
     assert bc.Convolution(1, 2, np.int64(3), strides=np.array([1, 2])).kernel_shape == (3, 3, 1, 2)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_an_empty_batch_has_the_shape_of_its_filters(rank):
+    layer = bc.Convolution(1, 4, 3, rank=rank, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+    assert layer(np.zeros([0, *[6] * rank, 1], np.float32)).shape == (0, *[4] * rank, 4)

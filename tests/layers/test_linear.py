@@ -63,7 +63,7 @@ def test_forward_is_not_for_calling():
 def test_given_draws_are_used_instead_of_drawing():
     layer = _custom(bc.make_kernel_bias_flipout)
     given = bc.KernelBias(tf.ones([3, 2], tf.float64), tf.zeros([2], tf.float64))
-    with calls.entered(calls.Call(0, weights="coherent", draws={layer: given})):
+    with calls.entered(calls.Call(0, weights="coherent", draws={(0, layer): given})):
         np.testing.assert_allclose(layer(X), np.full([4, 2], 6.0))
 
 
