@@ -327,7 +327,7 @@ def test_nan_inputs_are_named_and_the_weights_stay_good(tmp_path):
     x = X.copy()
     x[4, 1] = np.nan
     model = _model()
-        FloatingPointError, match=r"in epoch 1: .* beginning with the inputs. There is no checkpoint"
+    with pytest.raises(FloatingPointError, match=r"in epoch 1: .* beginning with the inputs. There is no checkpoint"):
         bc.fit(model, (x, Y), run_dir=tmp_path, **FIT)
     assert all(np.isfinite(value).all() for value in _values(model).values())
 
