@@ -51,6 +51,8 @@ def check_targets(y: np.ndarray, num_examples: int, likelihood: str, output_size
         raise ValueError(f"There must be one target per input. Received {num_examples} inputs and {len(y)} targets.")
     if likelihood in ("bernoulli", "normal"):
         _check_shape(y, num_examples, likelihood, output_size)
+    if likelihood == "bernoulli" and not ((y >= 0) & (y <= 1)).all():
+        raise ValueError(f"The bernoulli likelihood takes targets in [0, 1]. Received {y.min()} to {y.max()}.")
     if likelihood != "categorical":
         return
     if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):

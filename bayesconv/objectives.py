@@ -6,6 +6,7 @@ loss = mean_n[-log p(y_n | x_n, w)] + kl_weight * temperature * KL / num_data   
 from __future__ import annotations
 
 import functools
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -97,9 +98,11 @@ def as_likelihood(likelihood: Likelihood | Identifier) -> Likelihood:
         return likelihood
     if callable(likelihood):
         return likelihood()
-    name, options = (likelihood, {}) if isinstance(likelihood, str) else (likelihood.get("name"), dict(likelihood))
-    options.pop("name", None)
-    likelihoods.resolve(likelihood)  # refuses what is unknown
+    options = {"name": likelihood} if isinstance(likelihood, str) else dict(likelihood)
+    likelihoods.resolve(options)  # refuses what is unknown
+    name = options.pop("name")
+    if not all(isinstance(value, Hashable) for value in options.values()):
+        return likelihoods.get(name)(**options)
     return _named(name, tuple(sorted(options.items())))
 
 
@@ -173,5 +176,7 @@ def cyclical(progress: tf.Tensor, *, cycles: int = 4, rise: float = 0.5) -> tf.T
     References:
       Fu et al., Cyclical Annealing Schedule, NAACL 2019. arXiv:1903.10145
     """
+    if cycles < 1:
+        raise ValueError(f"A cyclical schedule has at least one cycle. Received cycles={cycles!r}.")
     phase = tf.math.floormod(progress * cycles, 1.0)
     return tf.where(progress < 1.0, tf.minimum(phase / max(rise, 1e-9), 1.0), 1.0)

@@ -14,7 +14,7 @@ from bayesconv import distributions, initializers, random
 from bayesconv.registry import Registry
 from bayesconv.weights import KernelBias, WeightSpec, map_kernel_bias
 
-_REGISTRY = Registry("posterior")
+_REGISTRY = Registry("posterior", num_positional=1)
 register, names, get = _REGISTRY.register, _REGISTRY.names, _REGISTRY.get
 resolve, describe, options = _REGISTRY.resolve, _REGISTRY.describe, _REGISTRY.options
 check_options = _REGISTRY.check_options

@@ -20,7 +20,7 @@ from bayesconv.weights import KernelBias, WeightSpec, map_kernel_bias
 
 tfd = tfp.distributions
 
-_REGISTRY = Registry("prior")
+_REGISTRY = Registry("prior", num_positional=1)
 register, names, get = _REGISTRY.register, _REGISTRY.names, _REGISTRY.get
 resolve, describe, options = _REGISTRY.resolve, _REGISTRY.describe, _REGISTRY.options
 check_options = _REGISTRY.check_options
