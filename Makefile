@@ -13,6 +13,10 @@ help: ## Shows this list
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "bayesconv needs Python 3.11, 3.12 or 3.13; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 demo"; exit 2; }
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
@@ -21,23 +25,23 @@ demo: .venv/ready ## Trains a Bayesian CNN on handwritten digits, evaluates it a
 	$(BIN)/bayesconv evaluate $(RUN)
 	$(BIN)/bayesconv plot $(RUN)
 
-test: .venv/ready ## Runs the test suite
+test: .venv/dev ## Runs the test suite
 	$(BIN)/python -m pytest -q
 
-full: .venv/ready ## Runs the full product of layer, estimator, prior and way of running
+full: .venv/dev ## Runs the full product of layer, estimator, prior and way of running
 	$(BIN)/python -m pytest -q -m full
 
-lint: .venv/ready ## Checks style
+lint: .venv/dev ## Checks style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/ready ## Checks types
+types: .venv/dev ## Checks types
 	$(BIN)/mypy
 
-build: .venv/ready ## Builds the wheel
+build: .venv/dev ## Builds the wheel
 	$(BIN)/python -m build --wheel --outdir dist
 
-notebooks: .venv/ready ## Executes the notebooks and keeps their output
+notebooks: .venv/dev ## Executes the notebooks and keeps their output
 	$(BIN)/jupytext --quiet --to ipynb notebooks/*.py
 	$(BIN)/jupyter-nbconvert --to notebook --inplace --execute notebooks/*.ipynb \
 	  --ExecutePreprocessor.extra_arguments="['--IPKernelApp.capture_fd_output=False']"

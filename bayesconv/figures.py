@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 
 from bayesconv import evaluation, metrics, plotting, runs
 from bayesconv.data import Dataset
@@ -26,15 +25,7 @@ def draw(run: Run, dataset: Dataset) -> list[Path]:
     Returns:
       The paths of the PNG files in the run's `figures` folder.
     """
-    folder = run.folder / runs.FIGURES
-    before = set(plt.get_fignums())
-    try:
-        with plt.rc_context({"figure.max_open_warning": 0}):
-            figures = [*_figures(run, dataset)]  # all of them before any is saved: what fails writes nothing
-        return [plotting.save(drawn, folder / f"{name}.png", close=True) for name, drawn in figures]
-    finally:
-        for number in set(plt.get_fignums()) - before:
-            plt.close(number)
+    return plotting.save_all(_figures(run, dataset), run.folder / runs.FIGURES)
 
 
 def _figures(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any]]:

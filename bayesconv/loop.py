@@ -57,8 +57,9 @@ class TrainingLoop:
         self._folder = None if run_dir is None else RunFolder(run_dir)
         self._step = tf.Variable(tf.constant(0, tf.int64), trainable=False, name="step")
         self.compiled_step = compiled(self._train_step, batches.specs)
+        self._named = model.named_variables  # once: walking a model takes longer than writing it
         self._variables = {
-            **{f"model/{path}": variable for path, variable in model.named_variables.items()},
+            **{f"model/{path}": variable for path, variable in self._named.items()},
             **optimizer.variables,
             "step": self._step,
         }
@@ -92,7 +93,7 @@ class TrainingLoop:
                     break
                 row = {"epoch": epoch, **self._train_epoch(epoch, epochs, bar), **validate()}
                 self._record(row)
-        by_path.assign(self._model.named_variables, self._best[2], source="the best epoch")
+        by_path.assign(self._named, self._best[2], source="the best epoch")
         return History(self._rows, self._best[1])
 
     def _train_epoch(self, epoch: int, epochs: int, bar: Any) -> dict[str, float]:
@@ -132,13 +133,13 @@ class TrainingLoop:
         score = math.inf if warming_up else row.get("validation_nll", math.inf)
         improved = score < self._best[0] or self._best[0] == math.inf
         if improved:
-            self._best = (score, row["epoch"], by_path.values(self._model.named_variables))
+            self._best = (score, row["epoch"], by_path.values(self._named))
         self._check_finite(row["epoch"])
         self._write(improved)
 
     def _check_finite(self, epoch: int) -> None:
         # The last step of an epoch may have spoilt the weights; what is on disk must stay good.
-        for path, variable in self._model.named_variables.items():
+        for path, variable in self._named.items():
             if not np.isfinite(variable.numpy()).all():
                 self._stop(epoch, f"the variable {path} after the update")
 
@@ -147,7 +148,7 @@ class TrainingLoop:
             return
         folder = self._folder
         if improved:
-            self._model.save(folder.best)
+            files.save_arrays(folder.best, self._best[2])
         folder.write_history(self._rows)
         # Last, so that what it speaks of is there: a crash in between repeats the epoch.
         state = {"rows": self._rows, "best_nll": self._best[0], "best_epoch": self._best[1]}

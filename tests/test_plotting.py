@@ -356,3 +356,19 @@ def test_save_closes_the_figure_on_request(tmp_path):
     open_figures = plt.get_fignums()
     plotting.save(plotting.learning_curves([{"epoch": 1, "nll": 1.0, "kl": 2.0}]), tmp_path / "a.png", close=True)
     assert plt.get_fignums() == open_figures
+
+
+def test_save_all_writes_every_figure_or_none_and_leaves_none_open(tmp_path):
+    open_figures = plt.get_fignums()
+    rows = [{"epoch": 1, "nll": 1.0, "kl": 2.0}]
+
+    def figures(fail):
+        yield "first", plotting.learning_curves(rows)
+        if fail:
+            raise ValueError("no second figure")
+
+    with pytest.raises(ValueError, match="no second"):
+        plotting.save_all(figures(fail=True), tmp_path)
+    assert [*tmp_path.iterdir()] == []
+    assert plotting.save_all(figures(fail=False), tmp_path) == [tmp_path / "first.png"]
+    assert plt.get_fignums() == open_figures

@@ -7,7 +7,7 @@ all eyes.
 
 from bayesconv.plotting.calibration import reliability_diagram
 from bayesconv.plotting.images import most_and_least_certain
-from bayesconv.plotting.theme import save, style
+from bayesconv.plotting.theme import save, save_all, style
 from bayesconv.plotting.training import learning_curves
 from bayesconv.plotting.uncertainty import ood_scores, uncertainty_histograms
 from bayesconv.plotting.weights import signal_to_noise
@@ -18,6 +18,7 @@ __all__ = [
     "ood_scores",
     "reliability_diagram",
     "save",
+    "save_all",
     "signal_to_noise",
     "style",
     "uncertainty_histograms",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -124,3 +124,23 @@ def save(
     finally:
         if close:
             plt.close(figure)
+
+
+def save_all(figures: Iterable[tuple[str, Any]], folder: str | os.PathLike[str]) -> list[Path]:
+    """Draws figures and saves each as `<name>.png`, all of them or, if one fails to be drawn, none.
+
+    Args:
+      figures: Pairs of a name and what `save` takes.
+      folder: Where they go.
+
+    Returns:
+      The paths. Every figure is closed.
+    """
+    before = set(plt.get_fignums())
+    try:
+        with plt.rc_context({"figure.max_open_warning": 0}):
+            drawn = list(figures)
+        return [save(figure, Path(folder) / f"{name}.png") for name, figure in drawn]
+    finally:
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)
