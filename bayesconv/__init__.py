@@ -34,6 +34,7 @@ _HOME = {
         "Sequential",
     ),
     "bayesconv.objectives": ("elbo",),
+    "bayesconv.precision": ("compute_dtype",),
     "bayesconv.prediction": ("Predictive", "predict"),
     "bayesconv.random": ("set_seed",),
     "bayesconv.loop": ("History",),

@@ -22,7 +22,7 @@ ROOT = Path(bc.__file__).parent
 # A module imports from lower ranks, or from its own; only downwards in either case. Packages stand for their modules.
 RANKS = {
     "registry": 0, "files": 0, "random": 0, "weights": 0, "extras": 0, "calls": 0, "signatures": 0,
-    "distributions": 0, "initializers": 0,
+    "distributions": 0, "initializers": 0, "precision": 0,
     "posteriors": 1, "priors": 1, "estimators": 1, "divergences": 1, "likelihoods": 1,
     "kernel_bias": 2,
     "layers": 3,
@@ -156,10 +156,10 @@ def test_public_names():
     assert set(bc.__all__) == set(
         textwrap.dedent(
             """
-            Affine AveragePool Convolution Extras Flatten History KernelBias Lambda Layer LayerOutput MaxPool Predictive
-            Sequential VariationalKernelBias WeightSpec as_kernel_bias collect_extras config data divergences elbo
-            estimators fit initializers kernel_bias layers likelihoods make_kernel_bias make_kernel_bias_flipout
-            make_kernel_bias_local_reparameterization make_kernel_bias_posterior_mvn_diag
+            Affine AveragePool Convolution Extras Flatten History KernelBias Lambda Layer LayerOutput MaxPool
+            Predictive Sequential VariationalKernelBias WeightSpec as_kernel_bias collect_extras compute_dtype config
+            data divergences elbo estimators fit initializers kernel_bias layers likelihoods make_kernel_bias
+            make_kernel_bias_flipout make_kernel_bias_local_reparameterization make_kernel_bias_posterior_mvn_diag
             make_kernel_bias_prior_spike_and_slab make_kernel_bias_reparameterization make_kernel_bias_variational
             map_kernel_bias metrics models objectives plotting posteriors predict prediction priors random registry
             set_seed training

@@ -9,7 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from bayesconv.kernel_bias import make_kernel_bias
-from bayesconv.layers.linear import Linear, as_batch_shape
+from bayesconv.layers.arguments import as_batch_shape
+from bayesconv.layers.linear import Linear
 from bayesconv.weights import Initializer, KernelBias
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import numbers
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from bayesconv.kernel_bias import make_kernel_bias
-from bayesconv.layers.linear import Linear, as_batch_shape
+from bayesconv.layers.arguments import as_batch_shape, check_positive, check_rank, per_axis
+from bayesconv.layers.linear import Linear
 from bayesconv.weights import Initializer, KernelBias
 
 PADDINGS = ("VALID", "SAME")
@@ -202,18 +202,6 @@ class Convolution(Linear):
         )
 
 
-def per_axis(name: str, value: int | Sequence[int], rank: int) -> tuple[int, ...]:
-    """One positive int per spatial axis, from one for all or a sequence.
-
-    Raises:
-      ValueError: If there is another number of them, or one is not a positive int.
-    """
-    values = tuple(value) if isinstance(value, Iterable) else (value,) * rank
-    if len(values) != rank or not all(isinstance(v, numbers.Integral) and v > 0 for v in values):
-        raise ValueError(f"`{name}` is a positive int or one per spatial axis, {rank} in all. Received {value!r}.")
-    return tuple(int(v) for v in values)
-
-
 def validated_padding(padding: str) -> str:
     """The padding in capitals; a ValueError if it is none."""
     if not isinstance(padding, str) or padding.upper() not in PADDINGS:
@@ -222,13 +210,8 @@ def validated_padding(padding: str) -> str:
 
 
 def _check_sizes(input_size: int, output_size: int, rank: int, groups: int) -> None:
-    if rank not in (1, 2, 3):
-        raise ValueError(f"`rank`, the number of spatial axes, is 1, 2 or 3. Received {rank!r}.")
-    if not all(isinstance(size, int) and size > 0 for size in (input_size, output_size, groups)):
-        raise ValueError(
-            "`input_size`, `output_size` and `groups` must be positive ints. "
-            f"Received input_size={input_size!r}, output_size={output_size!r}, groups={groups!r}."
-        )
+    check_rank(rank)
+    check_positive(input_size=input_size, output_size=output_size, groups=groups)
     if input_size % groups or output_size % groups:
         raise ValueError(
             "`groups` must divide `input_size` and `output_size`. "

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import numbers
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -147,14 +146,6 @@ class Linear(Layer):
             )
         self._linear_op.check_inputs(self.name, inputs, self._input_size)
         return inputs
-
-
-def as_batch_shape(batch_shape: int | Sequence[int]) -> tuple[int, ...]:
-    """The shape of a batch of kernels as a tuple; a ValueError if it is none."""
-    sizes = tuple(batch_shape) if isinstance(batch_shape, Iterable) else (batch_shape,)
-    if not all(isinstance(size, numbers.Integral) and size > 0 for size in sizes):
-        raise ValueError(f"`batch_shape` is a positive int or a sequence of them. Received {batch_shape!r}.")
-    return tuple(int(size) for size in sizes)
 
 
 def _check_types(dtype: Any, activation_fn: Any) -> None:

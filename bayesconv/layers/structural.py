@@ -8,8 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 from bayesconv import random
+from bayesconv.layers.arguments import per_axis
 from bayesconv.layers.base import Layer
-from bayesconv.layers.convolution import per_axis, validated_padding
+from bayesconv.layers.convolution import validated_padding
 
 
 class Flatten(Layer):
