@@ -12,6 +12,8 @@ import tensorflow as tf
 from bayesconv.inputs import as_inputs, check_targets, dtype_of, output_size_of
 from bayesconv.layers import Layer
 
+CALIBRATION_SIZE = 256
+
 
 class ArrayBatches:
     """Arrays in memory, shuffled anew every epoch.
@@ -41,6 +43,10 @@ class ArrayBatches:
         for start in range(0, self.num_data, self._batch_size):
             chosen = order[start : start + self._batch_size]
             yield self._x[chosen], self._y[chosen]
+
+    def calibration(self) -> Any:
+        """Some hundred inputs, for layers that take the moments of each draw at prediction."""
+        return self._x[:CALIBRATION_SIZE]
 
 
 class StreamBatches:
@@ -74,6 +80,11 @@ class StreamBatches:
     def epoch(self, index: int) -> Iterator[tuple[Any, Any]]:
         """The batches of an epoch."""
         return iter(self._dataset)
+
+    def calibration(self) -> Any:
+        """Some hundred inputs, for layers that take the moments of each draw at prediction."""
+        inputs, _ = next(self._dataset.unbatch().batch(CALIBRATION_SIZE).as_numpy_iterator())
+        return inputs
 
 
 def _pair(element: Any) -> tuple[Any, Any]:

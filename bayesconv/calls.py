@@ -20,7 +20,7 @@ from bayesconv.registry import unknown_name_message
 from bayesconv.weights import KernelBias
 
 WEIGHTS = ("sample", "coherent", "mean")
-DrawKey = tuple[int, Any]  # a branch and a layer
+DrawKey = tuple[Any, ...]  # a branch, a layer, and the use of it that a draw belongs to if it does not serve them all
 
 
 class _Branch:
@@ -53,6 +53,7 @@ class Call:
       weights: `"sample"`, the layer's own estimator; `"coherent"`, one draw for all examples whatever the
         estimator; `"mean"`, the posterior mean.
       draws: Weights to use instead of drawing, keyed as `draws` is.
+      is_calibrating: Whether `measure` measures.
       observer: Called with each layer, its input and its `LayerOutput`, in the order the calls end.
     """
 
@@ -63,11 +64,13 @@ class Call:
         is_training: bool = True,
         weights: str = "sample",
         draws: Mapping[DrawKey, KernelBias] | None = None,
+        is_calibrating: bool = False,
         observer: Callable[[Any, Any, Any], None] | None = None,
     ) -> None:
         if weights not in WEIGHTS:
             raise ValueError(unknown_name_message("value of `weights`", weights, WEIGHTS))
         self.is_training, self.weights, self.observer = is_training, weights, observer
+        self._is_calibrating = is_calibrating
         self._branch = _Branch(seed, 0)
         self._branches = [self._branch]
         self._draws: dict[DrawKey, tuple[Any, KernelBias]] = {key: (None, draw) for key, draw in (draws or {}).items()}
@@ -84,12 +87,12 @@ class Call:
 
     @property
     def draws(self) -> dict[DrawKey, KernelBias]:
-        """The weights used so far, by branch and layer, in the order of the first draws.
+        """The weights used so far, by branch and layer, in the order of the first draws; masks and moments by use too.
 
         Raises:
           RuntimeError: If a layer drew inside a loop or a conditional, out of which its draw does not get.
         """
-        for (_, layer), (context, _draw) in self._draws.items():
+        for (_, layer, *_use), (context, _draw) in self._draws.items():
             if not is_reachable(context):
                 raise RuntimeError(
                     f"`{layer.name}` is called inside a loop or a conditional of the model, so its weights cannot be "
@@ -97,22 +100,46 @@ class Call:
                 )
         return {key: draw for key, (_, draw) in self._draws.items()}
 
+    @property
+    def is_random(self) -> bool:
+        """Whether a layer has needed a seed so far."""
+        return any(branch.order for branch in self._branches)
+
     def draw(self, layer: Any, make: Callable[[tf.Tensor], KernelBias]) -> KernelBias:
         """The layer's weights in this call: `make(seed)` at the first use, the same tensors after it."""
-        key = self._branch.index, layer
+        return self._kept((self._branch.index, layer), lambda: make(random.fold_in(self.layer_seed(layer), 0)))
+
+    def draw_for_use(self, layer: Any, make: Callable[[tf.Tensor], KernelBias]) -> KernelBias:
+        """What each use of a layer draws for itself and all examples share, as a mask: `make(seed)`."""
+        use = self._next_use(layer)
+        key = (self._branch.index, layer, use)
+        return self._kept(key, lambda: make(random.fold_in(self.layer_seed(layer), use)))
+
+    def measure(self, layer: Any, make: Callable[[], KernelBias]) -> KernelBias | None:
+        """What each use of a layer measures, `make()`, in a calibrating call and finds again in one with its draws.
+
+        It is None in any other call. Measuring takes no seed, so that calibration changes no draw.
+        """
+        key = (self._branch.index, layer, self._next_use(layer))
+        return self._kept(key, make) if self._is_calibrating or key in self._draws else None
+
+    def use_seed(self, layer: Any) -> tf.Tensor:
+        """A seed for what is random in each use of a layer, as the signs of its examples are."""
+        return random.fold_in(self.layer_seed(layer), self._next_use(layer))
+
+    def _next_use(self, layer: Any) -> int:
+        uses = self._branch.uses
+        uses[layer] = uses.get(layer, 0) + 1
+        return uses[layer]
+
+    def _kept(self, key: DrawKey, make: Callable[[], KernelBias]) -> KernelBias:
         if key in self._draws:
             context, draw = self._draws[key]
             if is_reachable(context):
                 return draw
-        draw = make(random.fold_in(self.layer_seed(layer), 0))
+        draw = make()
         self._draws[key] = graph_context(), draw
         return draw
-
-    def use_seed(self, layer: Any) -> tf.Tensor:
-        """A seed for what is random in each use of a layer, as the signs of its examples are."""
-        uses = self._branch.uses
-        uses[layer] = uses.get(layer, 0) + 1
-        return random.fold_in(self.layer_seed(layer), uses[layer])
 
     def layer_seed(self, layer: Any) -> tf.Tensor:
         """The layer's seed in this call."""

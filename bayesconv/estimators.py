@@ -32,6 +32,7 @@ class LinearOp(Protocol):
     Attributes:
       name: What messages call it.
       batch_ndims: Number of batch dimensions of the kernel, which stand before the channels of inputs and outputs.
+      event_ndims: Number of axes of an example.
       shares_weights: Whether one weight meets several positions of an example.
     """
 
@@ -40,6 +41,9 @@ class LinearOp(Protocol):
 
     @property
     def batch_ndims(self) -> int: ...  # noqa: D102
+
+    @property
+    def event_ndims(self) -> int: ...  # noqa: D102
 
     @property
     def shares_weights(self) -> bool: ...  # noqa: D102

@@ -14,6 +14,7 @@ import tensorflow as tf
 from bayesconv import likelihoods, random
 from bayesconv.extras import Extras, collect_extras, total
 from bayesconv.likelihoods import Likelihood
+from bayesconv.precision import widened
 from bayesconv.registry import Identifier, Registry
 
 SMALLEST_PENALTY_WEIGHT = 0.1
@@ -114,7 +115,7 @@ def _named(name: str, options: tuple[tuple[str, Any], ...]) -> Likelihood:
 
 def _one_draw(model: Any, inputs: tf.Tensor, targets: tf.Tensor, likelihood: Likelihood, seed: tf.Tensor) -> tuple:
     with collect_extras() as extras:
-        outputs = model(inputs, is_training=True, seed=seed)
+        outputs = widened(model(inputs, is_training=True, seed=seed))
     log_prob = likelihood.log_prob(outputs, targets)
     count = tf.cast(tf.size(log_prob), log_prob.dtype)
     return -tf.math.divide_no_nan(tf.reduce_sum(log_prob), count), extras.loss, _unweighted(extras)

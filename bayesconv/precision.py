@@ -48,6 +48,11 @@ def narrowed(dtype: tf.DType) -> tf.DType:
     return chosen if chosen is not None and dtype == tf.float32 else dtype
 
 
+def widened(value: Any) -> Any:
+    """A narrow tensor in float32, in which losses and probabilities are computed; anything else as it is."""
+    return tf.cast(value, tf.float32) if tf.is_tensor(value) and value.dtype in _NARROW else value
+
+
 def _validated(dtype: Any) -> tf.DType | None:
     chosen = None if dtype is None else tf.as_dtype(dtype)
     if chosen in (None, tf.float32):

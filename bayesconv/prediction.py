@@ -20,6 +20,7 @@ from tqdm import tqdm
 from bayesconv import random, sampling
 from bayesconv.inputs import as_inputs, dtype_of, output_size_of
 from bayesconv.layers import Layer
+from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
 from bayesconv.objectives import as_likelihood
 from bayesconv.registry import Identifier, unknown_name_message
@@ -100,6 +101,7 @@ def predict(
     likelihood: Likelihood | Identifier = "categorical",
     batch_size: int = 256,
     keep_samples: bool | None = None,
+    calibration: Any = None,
     progress: bool = False,
 ) -> Predictive:
     """Predicts with uncertainty.
@@ -114,6 +116,8 @@ def predict(
       likelihood: What the outputs mean; see `bayesconv.likelihoods`.
       batch_size: Number of inputs in flight.
       keep_samples: Whether to keep `logits`; by default if they take at most 256 MiB.
+      calibration: Inputs `[M, ..]`, such as some hundred of the training data, on which `BatchNorm` layers with
+        policy="recalibrated" take the moments of every draw, in a single batch.
       progress: Whether to show a progress bar.
 
     Returns:
@@ -134,8 +138,9 @@ def predict(
     if not members:
         raise ValueError("predict needs a model or a list with at least one. Received an empty list.")
     family, batches = as_likelihood(likelihood), _Batches(members, x, batch_size)
+    calibration = _checked_calibration(members, batches.example, calibration)
     samplers = [
-        _MemberSampler(member, batches.example, family, weights, num_samples, _member_seed(seed, index))
+        _MemberSampler(member, batches.example, family, weights, num_samples, _member_seed(seed, index), calibration)
         for index, member in enumerate(members)
     ]
     moments = _Moments(keep_samples)
@@ -148,14 +153,41 @@ def _member_seed(seed: Any, index: int) -> tf.Tensor:
     return random.fold_in(random.as_seed(seed), index) if index else random.as_seed(seed)
 
 
+def _checked_calibration(members: Sequence[Layer], example: Any, calibration: Any) -> Any:
+    is_needed = any(is_recalibrated(member) for member in members)
+    if is_needed != (calibration is not None):
+        received = "none: pass some, such as calibration=x_train[:256], or build the layers with policy='frozen'"
+        raise ValueError(
+            "Inputs for `calibration` are what BatchNorm layers with policy='recalibrated' take their moments from. "
+            f"Received {received if is_needed else 'them for a model without such a layer: leave them out'}."
+        )
+    if not is_needed:
+        return None
+    calibration = as_inputs(members[0], calibration)
+    if calibration.shape[1:] != tuple(example.shape[1:]):
+        raise ValueError(
+            f"`calibration` holds inputs like `x`, of shape {['M', *example.shape[1:]]}. Received {calibration.shape}."
+        )
+    return calibration
+
+
 class _MemberSampler:
     """The passes of one model over all its draws, which are kept between batches if they fit one bank."""
 
     def __init__(
-        self, model: Layer, example: Any, likelihood: Likelihood, weights: str, num_samples: int, seed: tf.Tensor
+        self,
+        model: Layer,
+        example: Any,
+        likelihood: Likelihood,
+        weights: str,
+        num_samples: int,
+        seed: tf.Tensor,
+        calibration: Any,
     ) -> None:
-        self._dtype, example = dtype_of(model), tf.cast(example, dtype_of(model))
-        self._sampler = sampler_of(model, example, likelihood, weights)
+        is_calibrating = is_recalibrated(model)
+        self._dtype = dtype_of(model)
+        example = tf.cast(calibration if is_calibrating else example, self._dtype)
+        self._sampler = sampler_of(model, example, likelihood, weights, is_calibrating)
         self._make_banks = lambda: self._sampler.banks(example, num_samples, seed)
         banks = list(itertools.islice(self._make_banks(), 2))
         self._kept = banks if len(banks) == 1 else None

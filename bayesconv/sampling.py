@@ -38,11 +38,16 @@ class Sampler:
       example: A batch of one input.
       likelihood: What the outputs mean.
       weights: `"sample"` or `"mean"`.
+      is_calibrating: Whether the example is a batch of inputs on which layers measure what belongs to a draw.
     """
 
-    def __init__(self, model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str) -> None:
-        self._model, self._likelihood, self._weights = weakref.ref(model), likelihood, weights
+    def __init__(
+        self, model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str, is_calibrating: bool = False
+    ) -> None:
+        self._model, self._likelihood = weakref.ref(model), likelihood
+        self._weights, self._is_calibrating = "mean" if weights == "mean" else "coherent", is_calibrating
         self._layers: list[Any] = []
+        self._is_random = False
         self._spec = tf.TensorSpec([None, *example.shape[1:]], example.dtype)
         signature = [
             tf.TensorSpec(example.shape, example.dtype),
@@ -59,10 +64,11 @@ class Sampler:
         return model
 
     def banks(self, example: tf.Tensor, num_samples: int, seed: tf.Tensor) -> Iterator[Bank]:
-        """Draws of all layers, stacked, in portions that fit the memory budget; one empty bank if none is random."""
-        first = [] if self._weights == "mean" else self._draw(example, seed, tf.range(1))
-        if not first:
-            yield []
+        """Draws of all layers, stacked, in portions that fit the memory budget; a single pass if none is random."""
+        is_needed = self._weights != "mean" or self._is_calibrating
+        first = self._draw(example, seed, tf.range(1)) if is_needed else []
+        if not (first and self._is_random):
+            yield first
             return
         bytes_per_draw = sum(tensor.numpy().nbytes for tensor in tf.nest.flatten(first))
         portion = max(1, MEMORY_BUDGET // bytes_per_draw)
@@ -78,7 +84,7 @@ class Sampler:
 
     def _draw_bank(self, example: tf.Tensor, seed: tf.Tensor, indices: tf.Tensor) -> Bank:
         draws = self._draw_once(example, seed)  # for the structure; the pass itself is pruned from the graph
-        self._layers = [(branch, weakref.ref(layer)) for branch, layer in draws]
+        self._layers = [(branch, weakref.ref(layer), *use) for branch, layer, *use in draws]
         if not draws:
             return []
         signature: Any = [tuple(tf.TensorSpec(t.shape, t.dtype) for t in draw) for draw in draws.values()]
@@ -90,8 +96,10 @@ class Sampler:
         )
 
     def _draw_once(self, example: tf.Tensor, seed: tf.Tensor) -> dict[calls.DrawKey, tuple[tf.Tensor, ...]]:
-        with calls.entered(calls.Call(seed, is_training=False, weights="coherent")) as call:
+        call = calls.Call(seed, is_training=False, weights=self._weights, is_calibrating=self._is_calibrating)
+        with calls.entered(call):
             self._alive()(example)
+        self._is_random = call.is_random
         return {key: tuple(t for t in draw if t is not None) for key, draw in call.draws.items()}
 
     def _evaluate_bank(self, batch: tf.Tensor, draws: Bank) -> Sums:
@@ -101,6 +109,9 @@ class Sampler:
             outputs = map_fn(lambda draw: self._pass(batch, draw), draws, fn_output_signature=spec)
         else:
             outputs = self._pass(batch, [])[tf.newaxis]
+        return self._sums(outputs)
+
+    def _sums(self, outputs: tf.Tensor) -> Sums:
         wide = tf.cast(outputs, tf.float64)
         means = self._likelihood.mean(wide)
         mean, square, entropy = (
@@ -109,9 +120,9 @@ class Sampler:
         return Sums(mean, square, entropy, outputs)
 
     def _pass(self, batch: tf.Tensor, draw: Bank) -> tf.Tensor:
-        keys = [(branch, layer()) for branch, layer in self._layers] if draw else []
+        keys = [(branch, layer(), *use) for branch, layer, *use in self._layers] if draw else []
         given = {key: KernelBias(*tensors) for key, tensors in zip(keys, draw, strict=True)}
-        weights = "coherent" if given else "mean"
+        weights = self._weights if given else "mean"
         with calls.entered(calls.Call(0, is_training=False, weights=weights, draws=given)):
             return self._alive()(batch)
 
@@ -119,10 +130,12 @@ class Sampler:
 _samplers: weakref.WeakKeyDictionary[Layer, dict[Any, Sampler]] = weakref.WeakKeyDictionary()
 
 
-def sampler_of(model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str) -> Sampler:
+def sampler_of(
+    model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str, is_calibrating: bool = False
+) -> Sampler:
     """The model's sampler for inputs of this shape, made once."""
     known = _samplers.setdefault(model, {})
-    key = (tuple(example.shape), example.dtype, likelihood, weights)
+    key = (tuple(example.shape), example.dtype, likelihood, weights, is_calibrating)
     if key not in known:
-        known[key] = Sampler(model, example, likelihood, weights)
+        known[key] = Sampler(model, example, likelihood, weights, is_calibrating)
     return known[key]

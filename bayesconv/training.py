@@ -15,6 +15,7 @@ from bayesconv import random
 from bayesconv.batches import ArrayBatches, StreamBatches
 from bayesconv.checkpoints import RunFolder
 from bayesconv.layers import Layer
+from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
 from bayesconv.loop import Batches, History, TrainingLoop
 from bayesconv.objectives import Elbo, as_likelihood, elbo, schedules
@@ -133,7 +134,8 @@ def fit(
     loop = TrainingLoop(model, batches, objective, grouped, family, settings, run_dir)
     if resume:
         loop.restore()
-    validate = _validator(model, validation, family, validation_samples, seed)
+    calibration = batches.calibration() if validation is not None and is_recalibrated(model) else None
+    validate = _validator(model, validation, family, validation_samples, seed, calibration)
     return loop.run(epochs, validate, patience, progress)
 
 
@@ -148,14 +150,22 @@ def _batches(
 
 
 def _validator(
-    model: Layer, validation: Any, likelihood: Likelihood, num_samples: int, seed: int
+    model: Layer, validation: Any, likelihood: Likelihood, num_samples: int, seed: int, calibration: Any
 ) -> Callable[[], dict[str, float]]:
     if validation is None:
         return dict
     x, y = validation
 
     def validate() -> dict[str, float]:
-        predictive = predict(model, x, num_samples=num_samples, seed=seed, likelihood=likelihood, keep_samples=True)
+        predictive = predict(
+            model,
+            x,
+            num_samples=num_samples,
+            seed=seed,
+            likelihood=likelihood,
+            keep_samples=True,
+            calibration=calibration,
+        )
         log_probs = tf.stack([likelihood.log_prob(outputs, y) for outputs in predictive.logits.astype(np.float64)])
         nll = math.log(len(log_probs)) - float(tf.reduce_mean(tf.reduce_logsumexp(log_probs, axis=0)))
         if not math.isfinite(nll):

@@ -115,3 +115,34 @@ def test_layers_called_with_one_seed_of_their_own_draw_independently():
     assert np.abs(first.kernel - second.kernel).max() > 1e-3
     assert call.nested(own, True, "sample").draw("a", _weights) is first
     assert list(call.draws) == [(1, "a"), (1, "b")]
+
+
+def test_a_draw_for_a_use_is_made_once_for_each_use_and_found_again():
+    call = calls.Call(3)
+    first, second = (call.draw_for_use("a", _weights) for _ in range(2))
+    assert np.abs(first.kernel - second.kernel).max() > 1e-3
+    assert list(call.draws) == [(0, "a", 1), (0, "a", 2)]
+    given = calls.Call(4, draws=call.draws)
+    assert given.draw_for_use("a", _weights) is first
+    assert given.draw_for_use("a", _weights) is second
+    np.testing.assert_array_equal(first.kernel, _weights(calls.Call(3).use_seed("a")).kernel)
+
+
+def test_only_a_calibrating_call_measures_and_a_call_with_its_draws_finds_it():
+    made = iter(range(9))
+    measure = lambda call: call.measure("a", lambda: bc.KernelBias(next(made)))  # noqa: E731
+    assert measure(calls.Call(3)) is None
+    call = calls.Call(3, is_calibrating=True)
+    assert [measure(call).kernel, measure(call.nested(None, False, "sample")).kernel] == [0, 1]
+    given = calls.Call(3, draws=call.draws)
+    assert [measure(given).kernel, measure(given).kernel] == [0, 1]
+    assert measure(given) is None  # a use that calibration has not seen
+
+
+def test_measuring_changes_no_draw_and_is_not_random():
+    plain, calibrating = calls.Call(3), calls.Call(3, is_calibrating=True)
+    calibrating.measure("before", lambda: bc.KernelBias(0))
+    assert not calibrating.is_random
+    np.testing.assert_array_equal(calibrating.draw("a", _weights).kernel, plain.draw("a", _weights).kernel)
+    assert calibrating.is_random
+    assert calls.Call(3, draws=plain.draws).draw("a", _weights) is plain.draws[0, "a"]

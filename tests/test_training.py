@@ -503,3 +503,17 @@ def test_a_shortened_history_file_does_not_shorten_a_resumed_run(tmp_path):
     done = bc.fit(_model(), (X, Y), run_dir=tmp_path, **FIT)
     (tmp_path / "history.jsonl").write_text("")
     assert bc.fit(_model(), (X, Y), run_dir=tmp_path, resume=True, **FIT).rows == done.rows
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_validation_calibrates_batch_normalization_on_training_inputs(streamed):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=[40, 6]).astype(np.float32), rng.integers(0, 3, 40)
+    first = bc.Affine(6, 4, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+    model = bc.Sequential([first, bc.BatchNorm(4, policy="recalibrated"), bc.Affine(4, 3)])
+    train = tf.data.Dataset.from_tensor_slices((x, y)).batch(8) if streamed else (x, y)
+    history = bc.fit(model, train, num_data=40, epochs=2, validation=(x, y), progress=False, kl_schedule="constant")
+    predictive = bc.predict(model, x, num_samples=8, seed=0, keep_samples=True, calibration=x)
+    probs = tf.nn.softmax(predictive.logits.astype(np.float64)).numpy().mean(axis=0)
+    best = history.rows[history.best_epoch - 1]["validation_nll"]
+    assert best == pytest.approx(-np.log(probs[np.arange(40), y]).mean(), rel=1e-5)

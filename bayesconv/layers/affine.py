@@ -9,37 +9,33 @@ from typing import Any
 import tensorflow as tf
 
 from bayesconv.kernel_bias import make_kernel_bias
-from bayesconv.layers.arguments import as_batch_shape
+from bayesconv.layers.arguments import as_batch_shape, check_positive
 from bayesconv.layers.linear import Linear
+from bayesconv.layers.operator import Operator, with_one_batch_axis
 from bayesconv.weights import Initializer, KernelBias
 
 
-@dataclasses.dataclass(frozen=True)
-class AffineOp:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AffineOp(Operator):
     """`inputs @ kernel + bias` over the last axis."""
 
-    batch_ndims: int = 0
     name: str = "Affine"
-    shares_weights: bool = False
 
-    def __call__(self, inputs: tf.Tensor, weights: KernelBias) -> tf.Tensor:
-        """Applies it to inputs `[N, .., (B..,) C_in]`."""
-        if self.batch_ndims:
-            rows = tf.expand_dims(inputs, axis=-2)
-            outputs = tf.squeeze(tf.matmul(rows, weights.kernel), axis=-2)
-        else:
-            outputs = tf.linalg.matmul(inputs, weights.kernel)
-        return outputs if weights.bias is None else outputs + weights.bias
+    def apply(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """Multiplies `[N.., (B..,) C_in]` with `[(B..,) C_in, C_out]`."""
+        if not self.batch_ndims:
+            return tf.linalg.matmul(inputs, kernel)
+        num_batch_axes = inputs.shape.rank - 1 - self.batch_ndims
+        if num_batch_axes != 1:
+            return with_one_batch_axis(inputs, self.event_ndims, lambda x: self.apply(x, kernel))
+        last = self.batch_ndims + 1
+        rows = tf.transpose(inputs, [*range(1, last), 0, last])  # one matrix of examples for each kernel
+        return tf.transpose(tf.matmul(rows, kernel), [last - 1, *range(last - 1), last])
 
-    def check_inputs(self, name: str, inputs: tf.Tensor, input_size: int) -> None:
-        """Raises a ValueError if a layer cannot take inputs of this shape."""
-        rank = 2 + self.batch_ndims
-        if inputs.shape.rank is None or inputs.shape.rank < rank or inputs.shape[-1] not in (input_size, None):
-            axes = ["N", "..", *["B"] * self.batch_ndims, str(input_size)]
-            raise ValueError(
-                f"`{name}` takes inputs of shape [{', '.join(axes)}]. Received shape {inputs.shape}. "
-                "bayesconv.Flatten() joins the axes of images; build the layer with the size that results."
-            )
+    @property
+    def hint(self) -> tuple[str, str]:
+        """For messages: what else to say of the inputs' shape, and the way out."""
+        return "", "bayesconv.Flatten() joins the axes of images; build the layer with the size that results."
 
 
 class Affine(Linear):
@@ -58,7 +54,8 @@ class Affine(Linear):
       use_bias: Whether there is a bias.
 
     Input shape:
-      `[N, .., C_in]`; with a `batch_shape` `B`, `[N, .., B, C_in]`, where an axis of size 1 broadcasts.
+      `[N, .., C_in]`; with a `batch_shape` `B`, `[N, .., B, C_in]`, where an axis of size 1 broadcasts. Axes between
+      the first and the last are positions of an example, which share its weights.
 
     Output shape:
       `[N, .., C_out]`, or `[N, .., B, C_out]`.
@@ -87,14 +84,10 @@ class Affine(Linear):
         *,
         use_bias: bool = True,
     ) -> None:
-        if not all(isinstance(size, int) and size > 0 for size in (input_size, output_size)):
-            raise ValueError(
-                "`input_size` and `output_size` must be positive ints. "
-                f"Received input_size={input_size!r}, output_size={output_size!r}."
-            )
+        check_positive(input_size=input_size, output_size=output_size)
         batch_shape = as_batch_shape(batch_shape)
         super().__init__(
-            AffineOp(len(batch_shape)),
+            AffineOp(batch_shape=batch_shape),
             KernelBias((*batch_shape, input_size, output_size), (*batch_shape, output_size) if use_bias else None),
             fan_in=input_size,
             input_size=input_size,

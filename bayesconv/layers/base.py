@@ -14,7 +14,9 @@ import tensorflow as tf
 
 from bayesconv import calls, files, random
 from bayesconv.extras import Extra, LastCall, collect_extras
-from bayesconv.layers import variables
+from bayesconv.layers import members, variables
+from bayesconv.layers.construction import recording
+from bayesconv.layers.members import check_member as check_member  # layers made of layers import it from here
 
 
 class LayerOutput(NamedTuple):
@@ -44,6 +46,12 @@ class Layer(tf.Module):
     estimator: Any = None
     divergence: Any = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = recording(cls.__init__)  # type: ignore[method-assign, misc]
+
+    @recording
     def __init__(self, *, also_track: Any = None, name: str | None = None) -> None:
         super().__init__(name=re.sub(r"\W", "_", name) if name else None)
         self._also_track = also_track
@@ -165,17 +173,6 @@ def _as_output(name: str, value: Any) -> LayerOutput:
     return output._replace(extra_loss=loss)
 
 
-def _check_member(member: Any) -> Any:
-    if not callable(member):
-        raise TypeError(f"A member of a Sequential must be callable. Received {member!r}.")
-    if not isinstance(member, tf.Module) and getattr(member, "variables", None):
-        raise TypeError(
-            f"{type(member).__name__} owns variables but is no tf.Module, so they would never be trained. Use "
-            "bayesconv.Affine or bayesconv.Convolution, or wrap its function in a tf.Module."
-        )
-    return member
-
-
 class Sequential(Layer):
     """Layers and functions applied one after the other.
 
@@ -197,9 +194,11 @@ class Sequential(Layer):
       2
     """
 
+    _is_traced = False
+
     def __init__(self, layers: Iterable[Callable[..., Any]], also_track: Any = None, name: str | None = None) -> None:
         super().__init__(also_track=also_track, name=name)
-        self._layers = tuple(_check_member(layer) for layer in layers)
+        self._layers = tuple(check_member(layer) for layer in layers)
         if not self._layers:
             raise ValueError("A Sequential needs at least one member. Received none.")
 
@@ -208,14 +207,25 @@ class Sequential(Layer):
         """The members."""
         return self._layers
 
+    def set_trace(self, trace: bool) -> Sequential:
+        """Switches on or off a line for every member on the standard output, and returns the layer.
+
+        A line has the member's index, name and type, and the shape and type of what it gave. A compiled function
+        writes while it is traced.
+        """
+        self._is_traced = bool(trace)
+        return self
+
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> Any:
         """Applies the members in turn; plain functions receive the tensor alone."""
-        for layer in self._layers:
+        for index, layer in enumerate(self._layers):
             if isinstance(layer, Layer):
                 inputs = layer(inputs, is_training=is_training, seed=seed)
             else:
                 inputs = layer(inputs)
-                _check_member(layer)  # again: a Keras layer makes its variables when it is first called
+                check_member(layer)  # again: what is no Keras layer may make variables when it is first called
+            if self._is_traced:
+                members.show(index, layer, inputs)
         return inputs
 
     def __len__(self) -> int:

@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from bayesconv import calls, divergences, initializers, random
+from bayesconv import calls, divergences, initializers, precision, random
 from bayesconv.estimators import LinearOp
 from bayesconv.kernel_bias import VariationalKernelBias
 from bayesconv.layers.base import Layer, LayerOutput
+from bayesconv.layers.operator import nonempty
 from bayesconv.registry import name_of
 from bayesconv.signatures import call_factory
 from bayesconv.weights import KernelBias, as_kernel_bias, map_kernel_bias
@@ -109,6 +110,14 @@ class Linear(Layer):
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> LayerOutput:
         """Draws as the call in progress says, and applies the operator and the activation."""
         inputs = self._checked(inputs)
+        if inputs.shape.rank == self._linear_op.event_ndims:  # one example, without a batch axis
+            output = self._applied(inputs[tf.newaxis])
+            return output._replace(outputs=output.outputs[0])
+        examples, restored = nonempty(inputs)
+        output = self._applied(examples)
+        return output._replace(outputs=restored(output.outputs))
+
+    def _applied(self, inputs: tf.Tensor) -> LayerOutput:
         call = calls.current()
         if self.posterior is None:
             return LayerOutput(self._activated(self._linear_op(inputs, self._weights)))
@@ -139,13 +148,14 @@ class Linear(Layer):
         if not tf.is_tensor(inputs):
             inputs = tf.convert_to_tensor(np.asarray(inputs), dtype_hint=self._dtype)
             inputs = tf.cast(inputs, self._dtype)
-        if inputs.dtype != self._dtype:
+        compute_dtype = precision.narrowed(self._dtype)
+        if inputs.dtype not in (self._dtype, compute_dtype):
             raise TypeError(
                 f"`{self.name}` computes in {self._dtype.name}. Received inputs of {inputs.dtype.name}: cast them, or "
                 f"build the layer with dtype=tf.{inputs.dtype.name}."
             )
         self._linear_op.check_inputs(self.name, inputs, self._input_size)
-        return inputs
+        return tf.cast(inputs, compute_dtype)
 
 
 def _check_types(dtype: Any, activation_fn: Any) -> None:

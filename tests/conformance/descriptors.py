@@ -50,6 +50,10 @@ def _convolution(rank: int, **options: Any) -> Callable[[Any, tf.DType], bc.Laye
     )
 
 
+def _without_variables(layer_type: type, *sizes: int, **options: Any) -> Callable[[Any, tf.DType], bc.Layer]:
+    return lambda factory, dtype: layer_type(*sizes, dtype=dtype, use_scale=False, use_offset=False, **options)
+
+
 def _network(factory: Any, dtype: tf.DType) -> bc.Layer:
     convolution = bc.Convolution(1, 2, 3, make_kernel_bias_fn=factory, dtype=dtype, activation_fn=tf.nn.softplus)
     head = bc.Affine(8, 3, make_kernel_bias_fn=factory, dtype=dtype)
@@ -73,6 +77,31 @@ DESCRIPTORS = (
     Descriptor("flatten", bc.Flatten, lambda f, dtype: bc.Flatten(), (4, 4, 2), is_linear=False),
     Descriptor("max_pool", bc.MaxPool, lambda f, dtype: bc.MaxPool(2), (4, 4, 2), is_linear=False),
     Descriptor("average_pool", bc.AveragePool, lambda f, dtype: bc.AveragePool(2), (4, 4, 2), is_linear=False),
+    Descriptor("global_max_pool", bc.GlobalMaxPool, lambda f, dtype: bc.GlobalMaxPool(), (4, 4, 2), is_linear=False),
+    Descriptor(
+        "global_average_pool", bc.GlobalAveragePool, lambda f, dtype: bc.GlobalAveragePool(), (4, 4, 2), is_linear=False
+    ),
+    Descriptor("reshape", bc.Reshape, lambda f, dtype: bc.Reshape([-1, 8]), (4, 4, 2), is_linear=False),
+    Descriptor("upsample", bc.Upsample, lambda f, dtype: bc.Upsample(2, "linear"), (4, 4, 2), is_linear=False),
+    Descriptor("layer_norm", bc.LayerNorm, _without_variables(bc.LayerNorm, 2), (4, 4, 2), is_linear=False),
+    Descriptor("group_norm", bc.GroupNorm, _without_variables(bc.GroupNorm, 2, 4), (4, 4, 4), is_linear=False),
+    Descriptor("instance_norm", bc.InstanceNorm, _without_variables(bc.InstanceNorm, 2), (4, 4, 2), is_linear=False),
+    Descriptor(
+        "filter_response_norm",
+        bc.FilterResponseNorm,
+        _without_variables(bc.FilterResponseNorm, 2, use_threshold=False),
+        (4, 4, 2),
+        is_linear=False,
+    ),
+    Descriptor("batch_norm", bc.BatchNorm, _without_variables(bc.BatchNorm, 2), (4, 4, 2), is_linear=False),
+    Descriptor("dropout", bc.Dropout, lambda f, dtype: bc.Dropout(0.5), (4, 4, 2), is_linear=False),
+    Descriptor(
+        "channel_dropout", bc.ChannelDropout, lambda f, dtype: bc.ChannelDropout(0.5), (4, 4, 8), is_linear=False
+    ),
+    Descriptor("residual", bc.Residual, lambda f, dtype: bc.Residual(tf.nn.softplus), (4,), is_linear=False),
+    Descriptor(
+        "parallel", bc.Parallel, lambda f, dtype: bc.Parallel([tf.nn.softplus, tf.nn.tanh]), (4,), is_linear=False
+    ),
     Descriptor("lambda", bc.Lambda, lambda f, dtype: bc.Lambda(tf.nn.softplus), (4,), is_linear=False),
 )
 LINEAR = tuple(descriptor for descriptor in DESCRIPTORS if descriptor.is_linear)

@@ -72,7 +72,7 @@ def test_sizes_that_are_none_are_refused(sizes):
         bc.Affine(*sizes)
 
 
-@pytest.mark.parametrize("shape", [(5, 4), (3,), (5, 3, 1)])
+@pytest.mark.parametrize("shape", [(5, 4), (), (5, 3, 1)])
 def test_inputs_of_another_shape_say_the_axes_and_point_to_flatten(shape):
-    with pytest.raises(ValueError, match=r"`head` takes inputs of shape \[N, \.\., 3\]\. Received shape .*Flatten"):
+    with pytest.raises(ValueError, match=r"`head` takes inputs of shape \[N, 3\]\. Received shape .*Flatten"):
         _layer(name="head")(np.ones(shape))

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import bayesconv as bc
 
@@ -136,8 +137,30 @@ class TestComposition:
         built(X)
         with pytest.raises(TypeError, match=r"Dense owns variables but is no tf\.Module.*bayesconv\.Affine"):
             bc.Sequential([built])
-        with pytest.raises(TypeError, match=r"Dense owns variables but is no tf\.Module"):
-            bc.Sequential([keras.layers.Dense(2)])(X)
+        with pytest.raises(TypeError, match=r"Dense owns variables but is no tf\.Module.*bayesconv\.Affine"):
+            bc.Sequential([keras.layers.Dense(2)])
+
+    def test_a_keras_layer_without_variables_is_a_function_like_any_other(self):
+        for layer in (keras.layers.ReLU(), keras.layers.Flatten(), keras.layers.Rescaling(2.0)):
+            assert bc.Sequential([layer])(X).shape == (2, 2)
+
+    def test_variables_that_a_function_makes_in_its_first_call_are_seen_then(self):
+        class Lazy:
+            def __call__(self, x):
+                self.variables = [tf.Variable(2.0)]
+                return self.variables[0] * x
+
+        with pytest.raises(TypeError, match=r"Lazy owns variables but is no tf\.Module"):
+            bc.Sequential([Lazy()])(X)
+
+    def test_a_slice_keeps_the_name_the_members_and_what_is_tracked(self):
+        scale = tf.Variable(2.0, name="scale")
+        model = bc.Sequential([bc.Affine(2, 2), tf.nn.relu, bc.Affine(2, 1)], also_track=[scale], name="net")
+        part = model[1:3]
+        assert part.name == "net"
+        assert part.layers == model.layers[1:3]
+        assert {v.name for v in part.variables} == {"kernel:0", "bias:0", "scale:0"}
+        assert part[1] is model[2]
 
     def test_variables_of_members_and_of_what_is_tracked_are_seen(self):
         scale = tf.Variable(2.0, name="scale")
@@ -148,6 +171,44 @@ class TestComposition:
     def test_a_shared_member_has_its_variables_once(self):
         layer = bc.Affine(2, 2)
         assert len(bc.Sequential([layer, bc.Sequential([layer])]).variables) == 2
+
+
+class TestTrace:
+    def _lines(self, capsys):
+        return [line.split(None, 3) for line in capsys.readouterr().out.splitlines()]
+
+    def test_it_shows_every_member_of_an_eager_call_until_it_is_switched_off(self, capsys):
+        model = bc.Sequential([bc.Affine(2, 3, name="first"), tf.nn.relu, bc.Flatten()])
+        assert model.set_trace(True) is model
+        model(X)
+        assert self._lines(capsys) == [
+            ["0", "first", "Affine", "(2, 3) float32"],
+            ["1", "relu", "function", "(2, 3) float32"],
+            ["2", "flatten", "Flatten", "(2, 3) float32"],
+        ]
+        model.set_trace(False)(X)
+        assert self._lines(capsys) == []
+
+    def test_a_compiled_function_shows_them_while_it_is_traced(self, capsys):
+        model = bc.Sequential([bc.Affine(2, 3)]).set_trace(True)
+        compiled = tf.function(model, [tf.TensorSpec([None, 2])], autograph=False)
+        compiled(X)
+        compiled(X)
+        assert self._lines(capsys) == [["0", "affine", "Affine", "(None, 3) float32"]]
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            (lambda x: (x, [x, 3]), "((2, 2) float32, ((2, 2) float32, int))"),
+            (lambda x: {"a": x, "b": None}, "{a: (2, 2) float32, b: NoneType}"),
+            (lambda x: x.numpy(), "(2, 2) float32"),
+            (lambda x: tfp.distributions.Normal(x, 1.0), "Normal (2, 2) () float32"),
+            (lambda x: tfp.distributions.MultivariateNormalDiag(x), "MultivariateNormalDiag (2,) (2,) float32"),
+        ],
+    )
+    def test_structures_and_distributions(self, capsys, value, shown):
+        bc.Sequential([value]).set_trace(True)(X)
+        assert self._lines(capsys) == [["0", "<lambda>", "function", shown]]
 
 
 class TestLambda:

@@ -17,7 +17,7 @@ X = np.ones([4, 3])
 class Doubled:
     """A linear operator of our own: twice the affine one."""
 
-    name, batch_ndims, shares_weights = "Doubled", 0, False
+    name, batch_ndims, event_ndims, shares_weights = "Doubled", 0, 1, False
 
     def __call__(self, inputs, weights):
         return 2 * (inputs @ weights.kernel) + weights.bias

@@ -1,0 +1,51 @@
+"""Members of layers that are made of layers: which are accepted, and a line about each for `set_trace`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import tensorflow as tf
+
+from bayesconv.registry import name_of
+
+
+def check_member(member: Any) -> Any:
+    """The member of a layer made of layers; a TypeError if it cannot be called, or has variables that get lost."""
+    if not callable(member):
+        raise TypeError(f"A member of a Sequential must be callable. Received {member!r}.")
+    if not isinstance(member, tf.Module) and (getattr(member, "variables", None) or _is_to_be_built(member)):
+        raise TypeError(
+            f"{type(member).__name__} owns variables but is no tf.Module, so they would never be trained. Use "
+            "bayesconv.Affine or bayesconv.Convolution, or wrap its function in a tf.Module."
+        )
+    return member
+
+
+def _is_to_be_built(member: Any) -> bool:
+    """Whether a Keras layer will make variables when it is first called."""
+    builders = [cls for cls in type(member).__mro__ if "build" in vars(cls)]
+    return getattr(member, "built", True) is False and len(builders) > 1  # one is that of Keras' base class
+
+
+def show(index: int, member: Any, outputs: Any) -> None:
+    """Writes a member's index, name and type, and the shapes and types of what it gave, to the standard output."""
+    is_module = isinstance(member, tf.Module)
+    name = member.name if is_module else name_of(member)
+    kind = type(member).__name__ if is_module else "function"
+    sys.stdout.write(f"{index:>3}  {name:<20} {kind:<16} {_form(outputs)}\n")
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_form(member)}" for key, member in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "(" + ", ".join(_form(member) for member in value) + ")"
+    if hasattr(value, "event_shape"):  # a distribution, which may not be converted to a tensor: that would draw
+        return f"{type(value).__name__} {value.batch_shape} {value.event_shape} {_dtype(value)}"
+    return f"{value.shape} {_dtype(value)}" if hasattr(value, "shape") else type(value).__name__
+
+
+def _dtype(value: Any) -> str:
+    dtype = getattr(value, "dtype", None)
+    return str(getattr(dtype, "name", dtype))

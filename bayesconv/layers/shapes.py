@@ -1,0 +1,28 @@
+"""Sizes of tensors, known or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+
+def sizes(tensor: tf.Tensor) -> list[Any]:
+    """Sizes of all axes, ints where they are known and scalar tensors where not."""
+    return [tf.shape(tensor)[i] if size is None else size for i, size in enumerate(tensor.shape)]
+
+
+def static_sizes(tensor: tf.Tensor) -> list[int]:
+    """Sizes of all axes of a tensor whose shape is known, as that of a kernel is."""
+    known: Any = tensor.shape.as_list()
+    return list(known)
+
+
+def join_last(tensor: tf.Tensor, axis: int) -> tf.Tensor:
+    """Makes one of an axis and all after it."""
+    return tf.reshape(tensor, [*sizes(tensor)[:axis], tensor.shape[axis:].num_elements()])
+
+
+def split_last(tensor: tf.Tensor, parts: list[int]) -> tf.Tensor:
+    """Makes several of the last axis."""
+    return tf.reshape(tensor, [*sizes(tensor)[:-1], *parts])

@@ -1,0 +1,91 @@
+"""Claims about TensorFlow's ops where the layers depend on them, and what the layers do where an op is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+import bayesconv as bc
+from bayesconv.layers import native
+
+RNG = np.random.default_rng(0)
+
+
+# FAILS: with one input channel, stride 1 in height and more in width, and outputs one column wide, oneDNN's float32
+# convolution reads other memory than its inputs (TF_ENABLE_ONEDNN_OPTS=0 is right). Remove `is_misread` from
+# geometries.py once this passes.
+@pytest.mark.parametrize(
+    ("space", "filter_shape", "strides"),
+    [((3, 3), 2, (1, 2)), ((4, 4), (1, 3), (1, 3)), ((7, 5), (1, 3), (1, 3)), ((2, 3, 3), (1, 1, 2), (1, 1, 3))],
+)
+def test_one_channel_and_a_stride_in_width_alone_over_one_column(space, filter_shape, strides):
+    x = RNG.normal(size=(2, *space, 1)).astype(np.float32)
+    layer = bc.Convolution(1, 2, filter_shape, rank=len(space), strides=strides)
+    expected = reference.convolution(x, layer.kernel.numpy(), strides)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-5, atol=1e-5)
+    compiled = tf.function(layer, input_signature=[tf.TensorSpec([None, *[None] * len(space), 1])])
+    np.testing.assert_allclose(compiled(x), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_kernel_written_out_is_the_same_convolution(rank, groups):
+    x, kernel = RNG.normal(size=(2, *[7] * rank, 4)), RNG.normal(size=(*[2] * rank, 4 // groups, 6))
+    dilations = (3, 1, 2)[:rank]
+    whole = native.written_out(tf.constant(kernel), dilations, groups).numpy()
+    assert whole.shape == (*[d + 1 for d in dilations], 4, 6)
+    expected = reference.convolution(x, kernel, dilations=dilations, groups=groups)
+    np.testing.assert_allclose(reference.convolution(x, whole), expected, rtol=1e-10)
+    assert np.count_nonzero(whole) == kernel.size
+
+
+@pytest.mark.parametrize("padding", ["VALID", "SAME"])
+@pytest.mark.parametrize("setting", ["strides", "dilations"])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_convolutions_equal_tensorflows_own(rank, setting, padding):
+    # tf.nn.convolution takes strides or dilations, not both.
+    x = RNG.normal(size=(2, *[7] * rank, 4)).astype(np.float32)
+    for value in (1, 2, 3):
+        layer = bc.Convolution(4, 6, 3, rank=rank, padding=padding, use_bias=False, **{setting: value})
+        expected = tf.nn.convolution(x, layer.kernel, padding=padding, **{setting: [value] * rank})
+        np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+@pytest.mark.parametrize("channels", [1, 3, 8, 12])
+def test_groups_of_every_width_equal_the_loops(rank, channels):
+    # In three dimensions groups are joined to blocks of up to 16 channels.
+    for groups in (2, 4, 5):
+        x = RNG.normal(size=(1, *[3] * rank, groups * channels)).astype(np.float32)
+        layer = bc.Convolution(groups * channels, groups * 2, 2, rank=rank, groups=groups)
+        up = bc.ConvolutionTranspose(groups * channels, groups * 2, 2, rank=rank, groups=groups, strides=2)
+        for one, oracle, strides in ((layer, reference.convolution, 1), (up, reference.transposed_convolution, 2)):
+            expected = oracle(x, one.kernel.numpy(), strides, groups=groups)
+            np.testing.assert_allclose(one(x), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_second_slopes_exist(rank, dtype):
+    # Of the groups and dilations that are written out too: gradient penalties and Hessian-vector products need them.
+    layer = bc.Convolution(2, 2, 2, rank=rank, dilations=2, use_bias=False, dtype=dtype)
+    x = tf.constant(RNG.normal(size=(2, *[4] * rank, 2)), dtype)
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x) ** 3)
+        penalty = tf.reduce_sum(tape.gradient(loss, x) ** 2)
+    for slope in outer.gradient(penalty, [x, layer.kernel]):
+        assert np.isfinite(slope).all()
+        assert np.abs(slope).max() > 0
+
+
+def test_the_mean_pass_of_three_dimensional_groups_has_no_gradient_missing():
+    for dtype in (tf.float32, tf.float64):
+        layer = bc.Convolution(4, 4, 2, rank=3, groups=2, make_kernel_bias_fn=bc.make_kernel_bias_flipout, dtype=dtype)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(RNG.normal(size=(2, 3, 3, 3, 4))) ** 2)
+        assert all(slope is not None for slope in tape.gradient(loss, layer.trainable_variables))
