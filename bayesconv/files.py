@@ -96,7 +96,7 @@ def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
 
 # What numpy and zipfile raise, between them, for bytes that are not what they should be.
 _DAMAGE = (
-    ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError, EOFError,
+    ValueError, TypeError, KeyError, AttributeError, RuntimeError, OSError, EOFError, OverflowError, MemoryError,
     zipfile.BadZipFile, zlib.error, struct.error,
 )  # fmt: skip
 
@@ -113,7 +113,7 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise FileNotFoundError(f"There is no file {path}. Check the path, or save the weights first.")
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            return {name: _checked_array(name, archive[name]) for name in archive.files}
     except PermissionError:
         raise
     except _DAMAGE as error:
@@ -121,3 +121,9 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             f"{path} is damaged or is not an .npz file of plain arrays: {error}. Restore it from a backup, or train "
             "again."
         ) from error
+
+
+def _checked_array(name: str, value: Any) -> np.ndarray:
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"its entry {name!r} is no array")
+    return value

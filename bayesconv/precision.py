@@ -19,7 +19,8 @@ def compute_dtype(dtype: Any) -> Iterator[None]:
 
     Inputs and drawn weights are cast before each operator, and layers hand on what they computed in that type.
     Posteriors, priors and penalties stay in float32, and so do the moments of normalizations. Layers of other types are
-    not touched. A compiled function keeps the type it was traced with: open the block inside of it.
+    not touched. `fit` and `predict` called in the block train and predict so, with losses and probabilities in float32.
+    A compiled function of your own keeps the type it was traced with: open the block inside of it.
 
     Args:
       dtype: `"bfloat16"` or `"float16"`; None or `"float32"` changes nothing.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from bayesconv import calls, random
+from bayesconv import calls, precision, random
 from bayesconv.compilation import compiled
 from bayesconv.layers import Layer
 from bayesconv.likelihoods import Likelihood
@@ -124,7 +124,7 @@ class Sampler:
         given = {key: KernelBias(*tensors) for key, tensors in zip(keys, draw, strict=True)}
         weights = self._weights if given else "mean"
         with calls.entered(calls.Call(0, is_training=False, weights=weights, draws=given)):
-            return self._alive()(batch)
+            return precision.widened(self._alive()(batch))
 
 
 _samplers: weakref.WeakKeyDictionary[Layer, dict[Any, Sampler]] = weakref.WeakKeyDictionary()
@@ -135,7 +135,8 @@ def sampler_of(
 ) -> Sampler:
     """The model's sampler for inputs of this shape, made once."""
     known = _samplers.setdefault(model, {})
-    key = (tuple(example.shape), example.dtype, likelihood, weights, is_calibrating)
+    compute_dtype = precision.narrowed(example.dtype)
+    key = (tuple(example.shape), example.dtype, compute_dtype, likelihood, weights, is_calibrating)
     if key not in known:
         known[key] = Sampler(model, example, likelihood, weights, is_calibrating)
     return known[key]

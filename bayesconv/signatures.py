@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bayesconv import initializers
 from bayesconv.registry import name_of
 from bayesconv.weights import KernelBias
 
@@ -21,6 +22,7 @@ _OLD_ORDER = ("dtype", "init_kernel_fn", "init_bias_fn", "kernel_name", "bias_na
 _NEW_ORDER = (
     "init_kernel_fn", "init_bias_fn", "kernel_batch_ndims", "bias_batch_ndims", "dtype", "kernel_name", "bias_name",
 )  # fmt: skip
+_INITIALIZERS = {"init_kernel_fn": initializers.glorot_uniform, "init_bias_fn": initializers.zeros}
 _KINDS = inspect.Parameter
 
 
@@ -37,7 +39,7 @@ def call_factory(function: Callable[..., Any], shapes: tuple[Any, Any], options:
         TFP 0.11 and later, some of the options.
       shapes: Shapes of kernel and bias.
       options: Values by the names that `make_kernel_bias` uses, and `fan_in`. A None is left out where the factory
-        has a default.
+        has a default; where it has none, an initializer of None is Glorot uniform or zeros.
 
     Returns:
       What the factory returned.
@@ -53,7 +55,7 @@ def call_factory(function: Callable[..., Any], shapes: tuple[Any, Any], options:
         return function(
             *shapes, **_without_defaults(parameters, accepted, options), **_rest(by_name, accepted, options)
         )
-    return function(*shapes, *(options[key] for key in _order_of(function, unknown)))
+    return function(*shapes, *(_required(key, options[key]) for key in _order_of(function, unknown)))
 
 
 def call_with_specs(function: Callable[..., Any], specs: KernelBias) -> Any:
@@ -88,11 +90,17 @@ def _without_defaults(
     parameters: Mapping[str, inspect.Parameter], accepted: Mapping[str, str], options: Mapping[str, Any]
 ) -> dict[str, Any]:
     chosen = {alias: options[key] for alias, key in accepted.items()}
+    required = {alias for alias in chosen if parameters[alias].default is _KINDS.empty}
     return {
-        alias: value
+        alias: _required(accepted[alias], value) if alias in required else value
         for alias, value in chosen.items()
-        if value is not None or parameters[alias].default is _KINDS.empty
+        if value is not None or alias in required
     }
+
+
+def _required(key: str, value: Any) -> Any:
+    # A factory that asks for an initializer calls it: TFP's layers never left it without one.
+    return _INITIALIZERS[key]() if value is None and key in _INITIALIZERS else value
 
 
 def _rest(

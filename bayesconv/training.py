@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bayesconv import random
+from bayesconv import precision, random
 from bayesconv.batches import ArrayBatches, StreamBatches
 from bayesconv.checkpoints import RunFolder
 from bayesconv.layers import Layer
@@ -130,6 +130,7 @@ def fit(
         "num_samples": num_samples,
         "patience": patience,
         "random": random.ALGORITHM,
+        "compute_dtype": precision.narrowed(tf.float32).name,
     }
     loop = TrainingLoop(model, batches, objective, grouped, family, settings, run_dir)
     if resume:

@@ -15,6 +15,7 @@ from bayesconv import (
     estimators,
     likelihoods,
     models,
+    names,
     objectives,
     optimization,
     posteriors,
@@ -22,6 +23,10 @@ from bayesconv import (
 )
 
 mpl.use("Agg")
+# Two devices for tf.distribute, before anything runs on them.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -37,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(autouse=True)
 def _what_a_test_registers_goes_with_it(monkeypatch: pytest.MonkeyPatch):
     modules = (divergences, estimators, likelihoods, models, posteriors, priors)
-    extra = (data.datasets, data.ood, objectives.schedules, optimization.optimizers)
+    extra = (data.datasets, data.ood, names.functions, names.layer_types, objectives.schedules, optimization.optimizers)
     for registry in (*(module._REGISTRY for module in modules), *extra):
         monkeypatch.setattr(registry, "_pieces", dict(registry._pieces))
 

@@ -1,21 +1,31 @@
-"""Every example in the documentation runs: those of the docstrings, and the Python blocks of the README."""
+"""Every example in the documentation runs: those of docstrings, and the Python blocks of the README and of docs/."""
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import bayesconv as bc
 
 README = Path(__file__).parent.parent / "README.md"
+TOGETHER = [README.parent / "docs" / name for name in ("extending.md", "saving.md")]
+MIGRATING = Path(__file__).parent.parent / "docs" / "migrating-from-tfp.md"
+TFP_IMPORT, OUR_IMPORT = "\ntfn = tfp.experimental.nn\n", "\nfrom bayesconv import compat as tfn\n"
 NAMES = [m.name for m in pkgutil.walk_packages(bc.__path__, "bayesconv.") if not m.name.endswith("__main__")]
+
+
+def _python_blocks(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def _examples():
@@ -41,18 +51,52 @@ def test_there_are_examples_for_what_users_call():
     }  # fmt: skip
 
 
-@pytest.mark.skipif(not README.exists(), reason="there is no README")
-def test_the_blocks_of_the_readme_run_one_after_the_other(tmp_path):
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+@pytest.mark.parametrize("page", [README, *TOGETHER], ids=lambda page: page.stem)
+def test_the_blocks_of_a_page_run_one_after_the_other(page, tmp_path):
+    blocks = _python_blocks(page)
     assert blocks
-    script = tmp_path / "readme.py"
+    script = tmp_path / "page.py"
     script.write_text("\n".join(blocks))  # in a process of its own: they register parts
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.mark.skipif(not README.exists(), reason="there is no README")
+def test_an_operator_is_one_function_and_one_class_of_less_than_forty_lines():
+    block = next(block for block in _python_blocks(TOGETHER[0]) if "FunctionOperator(" in block)
+    kinds = {node.name: node for node in ast.parse(block).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    assert [type(node).__name__ for node in kinds.values()] == ["FunctionDef", "ClassDef"]
+    assert all(node.end_lineno - node.lineno < 40 for node in kinds.values())
+
+
 def test_a_first_model_takes_less_than_twenty_lines():
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = _python_blocks(README)
     whole = next(block for block in blocks if "bc.fit(" in block and "bc.predict(" in block)
     assert len([line for line in whole.split("predictive.")[0].splitlines() if line.strip()]) <= 20
+
+
+# Migrating from TFP: every block stands alone, and those written for TFP run with the import that the page promises.
+
+
+@pytest.mark.parametrize("index", range(len(_python_blocks(MIGRATING))))
+def test_a_block_of_the_migration_page_runs(index, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "block.py"  # a file, since AutoGraph reads the source
+    script.write_text(_python_blocks(MIGRATING)[index].replace(TFP_IMPORT, OUR_IMPORT))
+    names = runpy.run_path(str(script))
+    if "losses" in names:
+        losses = np.asarray(names["losses"])
+        assert np.isfinite(losses).all()
+        assert losses[-len(losses) // 5 :].mean() < losses[: len(losses) // 5 + 1].mean()
+
+
+def test_the_migration_page_shows_code_before_and_after():
+    text = MIGRATING.read_text()
+    before = sum(TFP_IMPORT in block for block in _python_blocks(MIGRATING))
+    assert before == text.count("*Before*") == text.count("*After*") == 4
+
+
+@pytest.mark.parametrize("namespace", ["compat", "compat.util", "compat.losses"])
+def test_the_migration_page_names_everything_in_compat(namespace):
+    module = importlib.import_module(f"bayesconv.{namespace}")
+    public = getattr(module, "__all__", ["kl_divergence_exact", "negloglik", "compute_extra_loss"])
+    assert [name for name in public if name not in MIGRATING.read_text()] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import zipfile
 
 import numpy as np
 import pytest
@@ -111,6 +112,24 @@ def test_other_files_are_refused(tmp_path):
     for name in ("one.npy", "text.npz", "empty.npz"):
         with pytest.raises(ValueError, match=r"is damaged or is not an .npz file"):
             files.load_arrays(tmp_path / name)
+
+
+@pytest.mark.parametrize("count", [10**6, 10**14, 10**30])
+def test_an_array_that_announces_more_than_it_holds_is_refused(tmp_path, count):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({count},), }}".ljust(117) + "\n"
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + b"\0" * 12
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("a.npy", data)
+    with pytest.raises(ValueError, match=r"a\.npz is damaged"):
+        files.load_arrays(tmp_path / "a.npz")
+
+
+def test_an_entry_that_is_no_array_is_refused(tmp_path):
+    path = files.save_arrays(tmp_path / "a.npz", ARRAYS)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("readme.txt", "text")
+    with pytest.raises(ValueError, match=r"is damaged or .*: its entry 'readme\.txt' is no array"):
+        files.load_arrays(path)
 
 
 def test_a_file_cut_anywhere_is_refused(tmp_path):

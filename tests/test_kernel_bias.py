@@ -220,6 +220,26 @@ def test_joint_distributions_are_posteriors_and_priors():
     np.testing.assert_allclose(layer.extra_loss, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("order", ["old", "new"])
+def test_users_posteriors_that_require_initializers_get_them(order):
+    def make(shapes, dtype, initializers):
+        locs = [tf.Variable(f(shape, dtype)) for f, shape in zip(initializers, shapes, strict=True)]
+        return [tfd.Independent(tfd.Normal(loc, tf.cast(0.1, dtype)), len(loc.shape)) for loc in locs]
+
+    def old(kernel_shape, bias_shape, dtype, kernel_initializer, bias_initializer, kernel_name, bias_name):
+        return make((kernel_shape, bias_shape), dtype, (kernel_initializer, bias_initializer))
+
+    def new(kernel_shape, bias_shape, init_kernel_fn, init_bias_fn, kernel_batch_ndims, bias_batch_ndims, dtype):
+        return make((kernel_shape, bias_shape), dtype, (init_kernel_fn, init_bias_fn))
+
+    layer = _layer(_bind(posterior={"old": old, "new": new}[order]))
+    kernel, bias = (part.distribution.loc.numpy() for part in layer.posterior)
+    assert 0 < np.abs(kernel).max() <= np.sqrt(6 / (8 + 12)) + 1e-6  # Glorot uniform
+    np.testing.assert_array_equal(bias, np.zeros(3))
+    ones = _layer(_bind(posterior={"old": old, "new": new}[order]), init_kernel_fn=lambda shape, dtype: tf.ones(shape))
+    np.testing.assert_array_equal(ones.posterior.kernel.mean(), np.ones([2, 2, 2, 3]))
+
+
 # What factories may not give.
 
 

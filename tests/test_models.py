@@ -30,7 +30,22 @@ KERNELS = {
         "conv3": (3, 3, 32, 32),
         "head": (14 * 14 * 32, 10),
     },
+    "resnet20": {
+        "stem": (3, 3, 1, 16),
+        **{f"block{i}_conv{j}": (3, 3, 16, 16) for i in (1, 2, 3) for j in (1, 2)},
+        "block4_conv1": (3, 3, 16, 32),
+        "block4_projection": (1, 1, 16, 32),
+        "block4_conv2": (3, 3, 32, 32),
+        **{f"block{i}_conv{j}": (3, 3, 32, 32) for i in (5, 6) for j in (1, 2)},
+        "block7_conv1": (3, 3, 32, 64),
+        "block7_projection": (1, 1, 32, 64),
+        "block7_conv2": (3, 3, 64, 64),
+        **{f"block{i}_conv{j}": (3, 3, 64, 64) for i in (8, 9) for j in (1, 2)},
+        "head": (64, 10),
+    },
 }
+
+STRIDED = {f"block{i}_{part}" for i in (4, 7) for part in ("conv1", "projection")}
 
 
 def _linear(model):
@@ -42,10 +57,11 @@ def test_the_layers_are_those_of_the_definition(name):
     layers = _linear(models.get(name)((28, 28, 1), 10))
     assert {key: layer.kernel_shape for key, layer in layers.items()} == KERNELS[name]
     for key, layer in layers.items():
-        assert layer.activation_fn is (None if key == "head" else tf.nn.relu)
-        if key.startswith("conv"):
-            assert layer.linear_op.padding == "SAME"
-            assert set(layer.linear_op.strides) == {1}
+        if name != "resnet20":  # whose activations come after the normalization
+            assert layer.activation_fn is (None if key == "head" else tf.nn.relu)
+        if key.startswith(("conv", "stem", "block")):
+            assert layer.linear_op.padding.mode == "SAME"
+            assert set(layer.linear_op.strides) == {2 if key in STRIDED else 1}
 
 
 @pytest.mark.parametrize("name", models.names())
@@ -85,3 +101,23 @@ def test_filters_of_the_digits_model_are_an_option():
 def test_images_that_are_too_small_or_no_images_are_refused(name, input_shape):
     with pytest.raises(ValueError, match=r"takes images \[H, W, C\] at least [24] pixels high and wide\. Received \["):
         models.get(name)(input_shape, 10)
+
+
+@pytest.mark.parametrize("normalization", ["batch", "batch_recalibrated", "filter_response", "group"])
+def test_resnet20_is_that_of_the_paper_with_every_normalization(normalization):
+    model = models.resolve({"name": "resnet20", "normalization": normalization})((32, 32, 3), 10)
+    assert model(tf.zeros([2, 32, 32, 3])).shape == (2, 10)
+    convolutions = sum(int(tf.size(layer.kernel)) for layer in _linear(model).values())
+    projections = 16 * 32 + 32 * 64
+    assert convolutions - projections == 432 + 6 * 2304 + 4608 + 5 * 9216 + 18432 + 5 * 36864 + 640
+    with pytest.raises(ValueError, match=r"Unknown normalization 'bacth'.*Did you mean 'batch'"):
+        models.resolve({"name": "resnet20", "normalization": "bacth"})((32, 32, 3), 10)
+
+
+def test_a_residual_block_of_resnet20_adds_its_input():
+    model = models.get("resnet20")((8, 8, 1), 3)
+    block = next(part for part in model.layers if getattr(part, "name", "") == "block2")
+    for layer in _linear(block).values():
+        layer.kernel.assign(tf.zeros_like(layer.kernel))
+    x = tf.constant(np.random.default_rng(0).normal(size=[1, 4, 4, 16]), tf.float32)
+    np.testing.assert_allclose(block(x), tf.nn.relu(x), atol=1e-6)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from bayesconv.signatures import call_factory, is_factory
 
@@ -73,6 +75,16 @@ def test_a_none_is_left_out_where_the_factory_has_a_default():
 
     assert _call(factory, init_kernel_fn=None) == ("mine", "ib", "kn")
     assert _call(factory, kernel_name=None) == ("ik", "ib", None)
+
+
+def test_an_initializer_of_none_is_glorot_uniform_or_zeros_where_it_is_required():
+    def by_name(kernel_shape, bias_shape, dtype, kernel_initializer, bias_initializer):
+        return kernel_initializer([3, 4], tf.float32), bias_initializer([4], tf.float32)
+
+    for factory in (by_name, lambda k, b, t, ki, bi, kn, bn: (ki([3, 4], tf.float32), bi([4], tf.float32))):
+        kernel, bias = _call(factory, init_kernel_fn=None, init_bias_fn=None)
+        assert 0 < np.abs(kernel).max() <= np.sqrt(6 / 7)
+        np.testing.assert_array_equal(bias, np.zeros(4))
 
 
 def test_keywords_get_tfps_options_and_can_be_handed_on():

@@ -414,7 +414,7 @@ def test_a_failed_step_does_not_change_the_weights():
         ({"train": (X, np.eye(3)[Y])}, r"Received shape \(22, 3\).*undo a one-hot encoding"),
         ({"train": (X.astype(int), Y)}, "must be floating-point numbers of order 1. Received int64"),
         ({"train": X}, r"Data are a pair \(x, y\) of arrays, or a tf.data.Dataset. Received ndarray"),
-        ({"train": (X[:, :2], Y)}, r"takes inputs of shape \[N, \.\., 3\]"),
+        ({"train": (X[:, :2], Y)}, r"takes inputs of shape \[N, 3\]"),
         ({"validation": (X, Y + 1)}, "Received labels from 1 to 3"),
         ({"epochs": 0}, "`epochs` must be a positive int. Received 0"),
         ({"batch_size": 0}, "`batch_size` must be a positive int. Received 0"),

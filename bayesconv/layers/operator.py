@@ -134,8 +134,8 @@ class SpatialOperator(Operator):
         is_shared = self.groups == 1 and inputs.shape[batch_axis:-1].num_elements() == 1
         groups = 1 if is_shared else self.groups * count  # kernels that meet the same inputs are more filters
         if not is_shared:
-            outer = tf.shape(inputs)[:batch_axis]
-            inputs = tf.broadcast_to(inputs, tf.concat([outer, self.batch_shape, [inputs.shape[-1]]], axis=0))
+            *outer, channels = sizes(inputs)[:batch_axis] + sizes(inputs)[-1:]
+            inputs = tf.broadcast_to(inputs, [*outer, *self.batch_shape, channels])
         images = join_last(inputs, batch_axis)
         stacked = join_last(tf.transpose(kernels, [*range(1, self.rank + 2), 0, self.rank + 2]), self.rank + 1)
         outputs = with_one_batch_axis(images, self.rank + 1, lambda x: self.apply_to_images(x, stacked, groups))

@@ -85,7 +85,7 @@ class Padding:
             before = max(total, 0) // 2
             return before, total - before
         if extra is None:
-            extra = {"VALID": max(stride - reach, 0), "CAUSAL": stride - 1}.get(self.mode, 0)
+            extra = stride - 1 if self.mode == "CAUSAL" else max(stride - reach, 0)
         explicit = self.pairs[axis] if self.mode == EXPLICIT else (reach - 1, reach - 1)
         before, after = {"VALID": (0, 0), "CAUSAL": (0, reach - 1)}.get(self.mode, explicit)
         return before, after - extra

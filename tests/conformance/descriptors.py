@@ -50,6 +50,22 @@ def _convolution(rank: int, **options: Any) -> Callable[[Any, tf.DType], bc.Laye
     )
 
 
+def _transpose(rank: int, **options: Any) -> Callable[[Any, tf.DType], bc.Layer]:
+    return lambda factory, dtype: bc.ConvolutionTranspose(
+        2, 4, 2, rank=rank, make_kernel_bias_fn=factory, dtype=dtype, **options
+    )
+
+
+def _depthwise(layer_type: type, *sizes: int) -> Callable[[Any, tf.DType], bc.Layer]:
+    return lambda factory, dtype: layer_type(
+        *sizes, depth_multiplier=2, padding="SAME", make_kernel_bias_fn=factory, dtype=dtype
+    )
+
+
+def _affine(**options: Any) -> Callable[[Any, tf.DType], bc.Layer]:
+    return lambda factory, dtype: bc.Affine(3, 4, make_kernel_bias_fn=factory, dtype=dtype, **options)
+
+
 def _without_variables(layer_type: type, *sizes: int, **options: Any) -> Callable[[Any, tf.DType], bc.Layer]:
     return lambda factory, dtype: layer_type(*sizes, dtype=dtype, use_scale=False, use_offset=False, **options)
 
@@ -65,14 +81,21 @@ DESCRIPTORS = (
     Descriptor("convolution2d", bc.Convolution, _convolution(2, padding="SAME", strides=2), (5, 4, 2)),
     Descriptor("convolution3d", bc.Convolution, _convolution(3), (3, 4, 3, 2)),
     Descriptor("grouped", bc.Convolution, _convolution(2, groups=2), (4, 4, 2)),
+    Descriptor("grouped3d", bc.Convolution, _convolution(3, groups=2, padding="SAME", strides=2), (3, 2, 3, 2)),
     Descriptor("batched", bc.Convolution, _convolution(2, batch_shape=2), (4, 4, 2, 2)),
-    Descriptor("affine", bc.Affine, lambda f, dtype: bc.Affine(3, 4, make_kernel_bias_fn=f, dtype=dtype), (3,)),
-    Descriptor(
-        "affine_without_bias",
-        bc.Affine,
-        lambda f, dtype: bc.Affine(3, 4, make_kernel_bias_fn=f, dtype=dtype, use_bias=False),
-        (3,),
-    ),
+    Descriptor("batched1d", bc.Convolution, _convolution(1, batch_shape=(2, 3), dilations=2), (5, 2, 1, 2)),
+    Descriptor("batched3d", bc.Convolution, _convolution(3, batch_shape=2, groups=2), (2, 3, 3, 2, 2)),
+    Descriptor("causal", bc.Convolution, _convolution(1, padding="CAUSAL", dilations=2), (5, 2)),
+    Descriptor("reflect", bc.Convolution, _convolution(2, padding="REFLECT", strides=2, dilations=2), (4, 5, 2)),
+    Descriptor("leading_axes", bc.Convolution, _convolution(2, padding=[(1, 0), (0, 1)]), (2, 3, 3, 2)),
+    Descriptor("transpose1d", bc.ConvolutionTranspose, _transpose(1, strides=2, output_padding=1), (4, 2)),
+    Descriptor("transpose2d", bc.ConvolutionTranspose, _transpose(2, strides=2, padding="SAME", groups=2), (3, 2, 2)),
+    Descriptor("transpose3d", bc.ConvolutionTranspose, _transpose(3, strides=(1, 2, 1), dilations=2), (2, 2, 2, 2)),
+    Descriptor("depthwise", bc.DepthwiseConvolution, _depthwise(bc.DepthwiseConvolution, 2, 2), (4, 4, 2)),
+    Descriptor("separable", bc.SeparableConvolution, _depthwise(bc.SeparableConvolution, 2, 3, 2), (4, 4, 2)),
+    Descriptor("affine", bc.Affine, _affine(), (3,)),
+    Descriptor("affine_without_bias", bc.Affine, _affine(use_bias=False), (3,)),
+    Descriptor("affine_batched", bc.Affine, _affine(batch_shape=(2, 2)), (1, 2, 3)),
     Descriptor("sequential", bc.Sequential, _network, (6, 6, 1)),
     Descriptor("flatten", bc.Flatten, lambda f, dtype: bc.Flatten(), (4, 4, 2), is_linear=False),
     Descriptor("max_pool", bc.MaxPool, lambda f, dtype: bc.MaxPool(2), (4, 4, 2), is_linear=False),
@@ -110,7 +133,19 @@ BY_NAME = {descriptor.name: descriptor for descriptor in DESCRIPTORS}
 # Bases that nobody calls.
 ABSTRACT = frozenset({"Layer", "Linear"})
 
-MODES = ("eager", "function", "jit_compile", "checkpoint", "saved_model", "float64")
+MODES = (
+    "eager",
+    "function",
+    "jit_compile",
+    "checkpoint",
+    "save_load",
+    "saved_model",
+    "strategy",
+    "float64",
+    "bfloat16",
+    "empty",
+    "one",
+)
 
 # Where an estimator is refused, by its rule and not by accident.
 REFUSALS = {"local_reparameterization": "exact only where weights are not shared"}
@@ -147,10 +182,11 @@ def all_pairs(*axes: Sequence[Any]) -> list[tuple[Any, ...]]:
     def pairs(row: Sequence[Any]) -> set[tuple[Any, ...]]:
         return set(itertools.combinations(enumerate(row), 2))
 
-    missing = set().union(*(pairs(row) for row in itertools.product(*axes)))
+    candidates = {row: pairs(row) for row in itertools.product(*axes)}
+    missing = set().union(*candidates.values())
     rows = []
     while missing:
-        row = max(itertools.product(*axes), key=lambda candidate: len(pairs(candidate) & missing))
-        missing -= pairs(row)
+        row = max(candidates, key=lambda candidate: len(candidates[candidate] & missing))
+        missing -= candidates.pop(row)
         rows.append(row)
     return rows

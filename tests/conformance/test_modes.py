@@ -5,6 +5,7 @@ A pairwise covering runs always; the full product with `-m full`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import descriptors
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 import bayesconv as bc
 from bayesconv import estimators, priors
+from bayesconv.registry import name_of
 
 AXES = (descriptors.LINEAR, estimators.names(), priors.names(), descriptors.MODES)
 SEED = tf.constant([3, 4])
@@ -36,8 +38,21 @@ def _assert_close(found, expected, rtol=1e-5):
         np.testing.assert_allclose(value, wanted, rtol=rtol, atol=rtol * scale)
 
 
-def check_eager(descriptor, layer, tmp_path):
-    inputs = descriptor.inputs()
+@functools.cache
+def _strategy():
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])  # conftest.py makes two devices of the processor
+
+
+def _slopes(layer, inputs, seed=SEED):
+    """Outputs, and the slopes of the sum of their squares for every variable."""
+    with tf.GradientTape() as tape:
+        outputs = layer(inputs, seed=seed)
+        loss = tf.reduce_sum(tf.square(outputs))
+    return outputs, tape.gradient(loss, layer.trainable_variables)
+
+
+def check_eager(descriptor, make, tmp_path):
+    layer, inputs = make(), descriptor.inputs()
     first = _run(layer, inputs, SEED)
     for value, again in zip(first, _run(layer, inputs, SEED), strict=True):
         np.testing.assert_array_equal(value, again)
@@ -45,8 +60,8 @@ def check_eager(descriptor, layer, tmp_path):
     assert np.abs(other[0] - first[0]).max() > 1e-4
 
 
-def check_function(descriptor, layer, tmp_path):
-    traces = []
+def check_function(descriptor, make, tmp_path):
+    layer, traces = make(), []
 
     def run(inputs, seed):
         traces.append(0)
@@ -60,14 +75,14 @@ def check_function(descriptor, layer, tmp_path):
     assert len(traces) == 1
 
 
-def check_jit_compile(descriptor, layer, tmp_path):
-    inputs = descriptor.inputs()
+def check_jit_compile(descriptor, make, tmp_path):
+    layer, inputs = make(), descriptor.inputs()
     compiled = tf.function(lambda x, seed: _run(layer, x, seed), jit_compile=True)
     _assert_close(compiled(inputs, SEED), _run(layer, inputs, SEED))
 
 
-def check_checkpoint(descriptor, layer, tmp_path):
-    inputs = descriptor.inputs()
+def check_checkpoint(descriptor, make, tmp_path):
+    layer, inputs = make(), descriptor.inputs()
     expected = _run(layer, inputs, SEED)
     path = tf.train.Checkpoint(layer=layer).write(str(tmp_path / "checkpoint"))
     for variable in layer.trainable_variables:
@@ -78,8 +93,17 @@ def check_checkpoint(descriptor, layer, tmp_path):
         np.testing.assert_array_equal(value, wanted)
 
 
-def check_saved_model(descriptor, layer, tmp_path):
-    module = tf.Module()
+def check_save_load(descriptor, make, tmp_path):
+    layer, fresh, inputs = make(), make(), descriptor.inputs()
+    expected = _run(layer, inputs, SEED)
+    assert np.abs(_run(fresh, inputs, SEED)[0] - expected[0]).max() > 1e-4
+    assert fresh.load(layer.save(tmp_path / "weights.npz")) is fresh
+    for value, wanted in zip(_run(fresh, inputs, SEED), expected, strict=True):
+        np.testing.assert_array_equal(value, wanted)
+
+
+def check_saved_model(descriptor, make, tmp_path):
+    layer, module = make(), tf.Module()
     module.layer = layer
     spec = tf.TensorSpec([None, *descriptor.input_shape])
     signature = [spec, tf.TensorSpec([2], tf.int32)]
@@ -93,20 +117,73 @@ def check_saved_model(descriptor, layer, tmp_path):
         _assert_close([loaded.run(inputs, seed)], [layer(inputs, seed=seed, is_training=False)])
 
 
-def check_float64(descriptor, layer, tmp_path):
-    inputs = descriptor.inputs(dtype=tf.float64)
+def check_strategy(descriptor, make, tmp_path):
+    with _strategy().scope():
+        layer = make()
+    inputs = descriptor.inputs()
+    step = tf.function(lambda x, seed: _strategy().run(_run, args=(layer, x, seed)))
+    replicas = zip(*map(_strategy().experimental_local_results, step(inputs, SEED)), strict=True)
+    first, second = replicas
+    for value, other in zip(first, second, strict=True):  # one seed, one draw
+        np.testing.assert_array_equal(value, other)
+    _assert_close(first, _run(layer, inputs, SEED))
+
+
+def check_float64(descriptor, make, tmp_path):
+    layer, inputs = make(tf.float64), descriptor.inputs(dtype=tf.float64)
     outputs, loss = _run(layer, inputs, SEED)
     assert outputs.dtype == loss.dtype == tf.float64
     assert all(variable.dtype == tf.float64 for variable in layer.variables)
     _assert_close(tf.function(_run)(layer, inputs, SEED), (outputs, loss), rtol=1e-12)
+    for slope in _slopes(layer, inputs)[1]:
+        assert np.isfinite(slope).all()
+        assert np.abs(slope).max() > 0
+
+
+def check_bfloat16(descriptor, make, tmp_path):
+    layer, inputs = make(), descriptor.inputs()
+    expected = _run(layer, inputs, SEED)
+    with bc.compute_dtype("bfloat16"):
+        outputs, loss = _run(layer, inputs, SEED)
+        slopes = _slopes(layer, inputs)[1]
+    assert outputs.dtype == tf.bfloat16
+    assert loss.dtype == tf.float32
+    _assert_close([tf.cast(outputs, tf.float32)], expected[:1], rtol=3e-2)
+    _assert_close([loss], expected[1:])
+    for variable, slope in zip(layer.trainable_variables, slopes, strict=True):
+        assert variable.dtype == slope.dtype == tf.float32
+        assert np.isfinite(slope).all()
+
+
+def check_empty(descriptor, make, tmp_path):
+    layer = make()
+    shape = layer(descriptor.inputs(2), seed=SEED).shape[1:]
+    spec = tf.TensorSpec([None, *descriptor.input_shape])
+    compiled = tf.function(lambda inputs: _slopes(layer, inputs), input_signature=[spec])
+    for run in (functools.partial(_slopes, layer), compiled):
+        outputs, slopes = run(descriptor.inputs(0))
+        assert outputs.shape == (0, *shape)
+        assert len(slopes) == len(layer.trainable_variables)
+        for slope in slopes:
+            np.testing.assert_array_equal(slope, np.zeros(slope.shape))
+
+
+def check_one(descriptor, make, tmp_path):
+    layer, inputs = make(), descriptor.inputs()
+    alone, slopes = _slopes(layer, inputs[:1])
+    assert np.isfinite(alone).all()
+    assert all(np.isfinite(slope).all() for slope in slopes)
+    parts = [part for part in (layer, *layer.submodules) if isinstance(part, bc.layers.Linear)]
+    if all(name_of(part.estimator) == "reparameterization" for part in parts):
+        _assert_close([alone[0]], [layer(inputs, seed=SEED)[0]])
+        _assert_close([layer(inputs[0], seed=SEED)], [alone[0]])  # without a batch axis
 
 
 CHECKS = {name.removeprefix("check_"): check for name, check in list(globals().items()) if name.startswith("check_")}
 
 
 def _check(descriptor, estimator, prior, mode, tmp_path):
-    dtype = tf.float64 if mode == "float64" else tf.float32
-    CHECKS[mode](descriptor, _make(descriptor, estimator, prior, dtype), tmp_path)
+    CHECKS[mode](descriptor, functools.partial(_make, descriptor, estimator, prior), tmp_path)
 
 
 def _names(value):

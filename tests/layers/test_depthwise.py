@@ -27,7 +27,11 @@ def _settings(data, rank):
 @settings(deadline=None, derandomize=True, max_examples=25, database=None)
 @given(data=st.data())
 def test_values_equal_keras(data):
-    rank, multiplier, channels = data.draw(st.integers(1, 2)), data.draw(st.integers(1, 3)), data.draw(st.integers(2, 3))
+    rank, multiplier, channels = (
+        data.draw(st.integers(1, 2)),
+        data.draw(st.integers(1, 3)),
+        data.draw(st.integers(2, 3)),
+    )
     filters, options, dilations = _settings(data, rank)
     kind = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)[rank - 1]
     other = kind(filters, depth_multiplier=multiplier, dilation_rate=dilations, **options)
@@ -90,7 +94,9 @@ def test_a_flipout_example_has_filters_whose_deviations_are_flipped_as_a_whole(r
 
 def test_separable_is_the_one_after_the_other():
     factory = bc.make_kernel_bias_reparameterization
-    layer = bc.SeparableConvolution(2, 3, 3, 2, strides=2, padding="SAME", make_kernel_bias_fn=factory, dtype=tf.float64)
+    layer = bc.SeparableConvolution(
+        2, 3, 3, 2, strides=2, padding="SAME", make_kernel_bias_fn=factory, dtype=tf.float64
+    )
     x = RNG.normal(size=(4, 5, 5, 2))
     y = layer(x, seed=4)
     assert layer.extra_loss == layer.depthwise.extra_loss + layer.pointwise.extra_loss
@@ -135,8 +141,14 @@ def test_arguments_are_those_of_a_convolution():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: bc.DepthwiseConvolution(0, 3), r"`input_size`, `depth_multiplier` must be positive ints\. Received inp"),
-        (lambda: bc.DepthwiseConvolution(2, 3, 0), r"must be positive ints\. Received input_size=2, depth_multiplier=0"),
+        (
+            lambda: bc.DepthwiseConvolution(0, 3),
+            r"`input_size`, `depth_multiplier` must be positive ints\. Received inp",
+        ),
+        (
+            lambda: bc.DepthwiseConvolution(2, 3, 0),
+            r"must be positive ints\. Received input_size=2, depth_multiplier=0",
+        ),
         (lambda: bc.DepthwiseConvolution(2, 3, 1.5), r"must be positive ints\. Received .*depth_multiplier=1\.5"),
         (lambda: bc.DepthwiseConvolution(2, 3, rank=4), r"`rank`.* Received 4"),
         (lambda: bc.SeparableConvolution(2, 0, 3), r"must be positive ints\. Received .*output_size=0"),
@@ -149,7 +161,9 @@ def test_arguments_out_of_range_say_the_rule_and_what_was_received(make, message
 
 
 def test_inputs_of_another_shape_say_the_axes():
-    with pytest.raises(ValueError, match=r"`dw` takes inputs of shape \[N, H, W, 3\], channels last\. Received shape \(2, "):
+    with pytest.raises(
+        ValueError, match=r"`dw` takes inputs of shape \[N, H, W, 3\], channels last\. Received shape \(2, "
+    ):
         bc.DepthwiseConvolution(3, 2, name="dw")(tf.zeros([2, 5, 5, 1]))
     with pytest.raises(ValueError, match=r"takes inputs of shape \[N, H, W, B, 3\].* Received shape"):
         bc.DepthwiseConvolution(3, 2, batch_shape=2)(tf.zeros([5, 2, 1]))

@@ -58,24 +58,38 @@ def test_what_a_user_may_write():
 )
 @pytest.mark.parametrize("layer_type", [bc.Convolution, bc.ConvolutionTranspose])
 def test_anything_else_is_refused_with_the_rule_and_what_was_received(wrong, layer_type):
-    with pytest.raises(ValueError, match=r"`padding` is one of \['VALID', .*pairs .*such as \[\(1, 1\), \(1, 1\)\]\. R"):
+    with pytest.raises(
+        ValueError, match=r"`padding` is one of \['VALID', .*pairs .*such as \[\(1, 1\), \(1, 1\)\]\. R"
+    ):
         layer_type(1, 1, 3, padding=wrong)
 
 
 @pytest.mark.parametrize("layer_type", [bc.Convolution, bc.ConvolutionTranspose])
 @pytest.mark.parametrize("rank", [2, 3])
 def test_causal_is_for_sequences(layer_type, rank):
-    with pytest.raises(ValueError, match=rf"for sequences, rank=1\. Received rank={rank}: give explicit pairs, .*\(2, 0\)"):
+    with pytest.raises(
+        ValueError, match=rf"for sequences, rank=1\. Received rank={rank}: give explicit pairs, .*\(2, 0\)"
+    ):
         layer_type(1, 1, 3, rank=rank, padding="causal")
 
 
 @pytest.mark.parametrize(
     ("padding", "filter_shape", "space", "message"),
     [
-        ("VALID", 4, (9, 3), r"reach over 4 positions of an axis that has 3, padding included\. Received inputs of shape"),
+        (
+            "VALID",
+            4,
+            (9, 3),
+            r"reach over 4 positions of an axis that has 3, padding included\. Received inputs of shape",
+        ),
         ("VALID", (1, 3), (1, 2), r"reach over 3 positions of an axis that has 2"),
         ([(1, 0), (0, 0)], 4, (2, 9), r"reach over 4 positions of an axis that has 3"),
-        ("REFLECT", 5, (2, 9), r"REFLECT padding mirrors .*, here 1 of its 2 positions, and `c` needs 2\. Received .*SAME"),
+        (
+            "REFLECT",
+            5,
+            (2, 9),
+            r"REFLECT padding mirrors .*, here 1 of its 2 positions, and `c` needs 2\. Received .*SAME",
+        ),
         ("REFLECT", 3, (9, 1), r"REFLECT padding mirrors .*, here 0 of its 1 positions, and `c` needs 1"),
         ("SYMMETRIC", 7, (2, 9), r"SYMMETRIC padding mirrors .*, here 2 of its 2 positions, and `c` needs 3"),
     ],
@@ -104,7 +118,9 @@ def test_a_constant_image_stays_constant_where_borders_are_mirrored(mode):
 @pytest.mark.parametrize("layer_type", [bc.Convolution, bc.ConvolutionTranspose])
 @pytest.mark.parametrize("strides", [1, 2, 4])
 def test_no_causal_output_depends_on_a_later_input(layer_type, strides):
-    layer = layer_type(1, 1, 3, rank=1, padding="CAUSAL", strides=strides, dilations=2, use_bias=False, dtype=tf.float64)
+    layer = layer_type(
+        1, 1, 3, rank=1, padding="CAUSAL", strides=strides, dilations=2, use_bias=False, dtype=tf.float64
+    )
     x = np.random.default_rng(0).normal(size=(1, 9, 1))
     y = layer(x).numpy()
     for position in range(9):

@@ -110,13 +110,17 @@ def test_a_transposed_convolution_and_its_convolution_agree_on_lengths():
 
 @pytest.mark.parametrize("mode", ["REFLECT", "symmetric"])
 def test_there_is_nothing_to_mirror(mode):
-    with pytest.raises(ValueError, match=rf"has no {mode.upper()} padding: what it would mirror is its output\. Use 'SAME'"):
+    with pytest.raises(
+        ValueError, match=rf"has no {mode.upper()} padding: what it would mirror is its output\. Use 'SAME'"
+    ):
         bc.ConvolutionTranspose(1, 1, 3, padding=mode)
 
 
 @pytest.mark.parametrize("wrong", [2, -1, (0, 2), (0,), (0, 0, 0), "1"])
 def test_an_output_padding_is_smaller_than_the_stride(wrong):
-    with pytest.raises(ValueError, match=r"`output_padding` is a number of positions smaller than the stride.*Received ou"):
+    with pytest.raises(
+        ValueError, match=r"`output_padding` is a number of positions smaller than the stride.*Received ou"
+    ):
         bc.ConvolutionTranspose(1, 1, 3, strides=2, output_padding=wrong)
 
 

@@ -45,41 +45,100 @@ _WHAT_TO_ADD = {
 
 
 class Case(NamedTuple):
-    """A layer's geometry with the shape of its inputs."""
+    """A layer's geometry with the shape of its inputs, of which the first axis tells the examples apart."""
 
     arguments: dict[str, Any]
     input_shape: tuple[int, ...]
-
-    @property
-    def is_convolution(self) -> bool:
-        return "filter_shape" in self.arguments
+    layer_type: type = bc.Convolution
 
     @property
     def shares_weights(self) -> bool:
         """Whether a weight meets several positions of an example."""
-        return self.is_convolution or len(self.input_shape) > 2 + len(self.arguments.get("batch_shape", ()))
+        is_dense = self.layer_type is bc.Affine
+        return not is_dense or len(self.input_shape) > 2 + len(self.batch_shape)
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        return self.arguments.get("batch_shape", ())
+
+    @property
+    def kernel_shape(self) -> tuple[int, ...]:
+        """Batch dimensions first."""
+        c_in, c_out = self.arguments["input_size"], self.arguments.get("output_size")
+        if self.layer_type is bc.Affine:
+            return (*self.batch_shape, c_in, c_out)
+        size, rank = self.arguments["filter_shape"], self.arguments["rank"]
+        taps = (size,) * rank if isinstance(size, int) else tuple(size)
+        if self.layer_type is bc.DepthwiseConvolution:
+            return (*self.batch_shape, *taps, c_in, self.arguments.get("depth_multiplier", 1))
+        return (*self.batch_shape, *taps, c_in // self.arguments.get("groups", 1), c_out)
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of channels of the outputs."""
+        return self.arguments.get("output_size") or math.prod(self.kernel_shape[-2:])
+
+    def apply(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        """The operator by its definition, without a bias."""
+        names = ("strides", "padding", "dilations", "groups", "output_padding")
+        options = {name: self.arguments[name] for name in names if name in self.arguments}
+        definition = {
+            bc.Convolution: reference.convolution,
+            bc.ConvolutionTranspose: reference.transposed_convolution,
+            bc.DepthwiseConvolution: reference.depthwise_convolution,
+            bc.Affine: np.matmul,
+        }[self.layer_type]
+        return reference.each_kernel(functools.partial(definition, **options), x, kernel, len(self.batch_shape))
 
 
 def _convolution(*input_shape: int, **arguments: Any) -> Case:
-    return Case({"filter_shape": 3, "rank": len(input_shape) - 2, "output_size": 2, **arguments}, input_shape)
+    num_batch_axes = len(arguments.get("batch_shape", ()))
+    rank = arguments.pop("rank", len(input_shape) - 2 - num_batch_axes)
+    return Case(
+        {"filter_shape": 3, "rank": rank, "input_size": input_shape[-1], "output_size": 2, **arguments}, input_shape
+    )
+
+
+def _transposed(*input_shape: int, **arguments: Any) -> Case:
+    return _convolution(*input_shape, **arguments)._replace(layer_type=bc.ConvolutionTranspose)
+
+
+def _depthwise(*input_shape: int, **arguments: Any) -> Case:
+    made = {**_convolution(*input_shape).arguments, "depth_multiplier": 2, **arguments}
+    made.pop("output_size")
+    return Case(made, input_shape, bc.DepthwiseConvolution)
+
+
+def _affine(*input_shape: int, **arguments: Any) -> Case:
+    return Case({"input_size": input_shape[-1], "output_size": 2, **arguments}, input_shape, bc.Affine)
 
 
 CASES = {
-    "conv1d": _convolution(3, 5, 2, input_size=2),
-    "conv1d_strided_dilated_same": _convolution(3, 7, 2, input_size=2, strides=2, dilations=2, padding="SAME"),
-    "conv2d": _convolution(3, 4, 4, 2, input_size=2),
-    "conv2d_same_strided_oblong": _convolution(
-        3, 3, 4, 1, input_size=1, filter_shape=(2, 3), strides=(2, 1), padding="SAME"
-    ),
-    "conv2d_dilated_without_bias": _convolution(3, 5, 5, 1, input_size=1, filter_shape=2, dilations=2, use_bias=False),
-    "conv2d_groups": _convolution(3, 3, 4, 4, input_size=4, output_size=4, filter_shape=2, groups=2),
-    "conv3d": _convolution(3, 3, 3, 3, 1, input_size=1, filter_shape=2, output_size=1),
-    "conv2d_batch_of_kernels": Case(
-        {"input_size": 1, "output_size": 1, "filter_shape": 2, "batch_shape": (2,)}, (3, 3, 3, 2, 1)
-    ),
-    "affine": Case({"input_size": 5, "output_size": 3}, (3, 5)),
-    "affine_of_positions": Case({"input_size": 3, "output_size": 2}, (3, 4, 3)),
-    "affine_batch_of_kernels": Case({"input_size": 3, "output_size": 2, "batch_shape": (2,)}, (3, 2, 3)),
+    "conv1d": _convolution(3, 5, 2),
+    "conv1d_strided_dilated_same": _convolution(3, 7, 2, strides=2, dilations=2, padding="SAME"),
+    "conv1d_causal": _convolution(3, 4, 2, padding="CAUSAL"),
+    "conv1d_batch_of_kernels": _convolution(3, 4, 2, 2, output_size=1, batch_shape=(2,)),
+    "conv2d": _convolution(3, 4, 4, 2),
+    "conv2d_same_strided_oblong": _convolution(3, 3, 4, 1, filter_shape=(2, 3), strides=(2, 1), padding="SAME"),
+    "conv2d_dilated_without_bias": _convolution(3, 5, 5, 1, filter_shape=2, dilations=2, use_bias=False),
+    "conv2d_groups": _convolution(3, 3, 4, 4, output_size=4, filter_shape=2, groups=2),
+    "conv2d_reflect": _convolution(3, 3, 2, 2, filter_shape=(3, 2), padding="REFLECT"),
+    "conv2d_pairs": _convolution(3, 3, 2, 2, filter_shape=2, padding=((1, 0), (0, 2)), strides=(2, 1)),
+    "conv2d_batch_of_kernels": _convolution(3, 3, 3, 2, 1, filter_shape=2, output_size=1, batch_shape=(2,)),
+    "conv2d_batch_of_kernels_one_input": _convolution(3, 3, 2, 1, 2, filter_shape=2, output_size=1, batch_shape=(2,)),
+    "conv2d_leading_axes": _convolution(3, 2, 3, 3, 2, rank=2, filter_shape=2),
+    "conv3d": _convolution(3, 3, 3, 3, 1, filter_shape=2, output_size=1),
+    "conv3d_groups": _convolution(3, 2, 3, 2, 4, filter_shape=2, groups=2, padding="SAME", strides=(1, 2, 1)),
+    "conv3d_batch_of_kernels": _convolution(3, 2, 3, 2, 2, 1, filter_shape=2, output_size=1, batch_shape=(2,)),
+    "transposed1d": _transposed(3, 3, 2, strides=2, output_padding=1),
+    "transposed2d_same": _transposed(3, 2, 3, 2, strides=(2, 1), padding="SAME"),
+    "transposed2d_groups": _transposed(3, 2, 2, 4, filter_shape=2, strides=2, groups=2),
+    "depthwise": _depthwise(3, 3, 4, 2, padding="SAME", strides=2),
+    "depthwise_batch_of_kernels": _depthwise(3, 4, 2, 2, rank=1, filter_shape=2, batch_shape=(2,)),
+    "affine": _affine(3, 5, output_size=3),
+    "affine_of_positions": _affine(3, 4, 3),
+    "affine_batch_of_kernels": _affine(3, 2, 3, batch_shape=(2,)),
+    "affine_batch_of_kernels_one_input": _affine(3, 1, 3, batch_shape=(2,)),
 }
 
 
@@ -93,8 +152,7 @@ def inputs_of(case: Case) -> np.ndarray:
 def make_layer(case: Case, dtype: tf.DType = tf.float64, **choices: Any) -> Linear:
     """A layer with weights away from zero and with scales that differ: `choices` go to the variational factory."""
     factory = functools.partial(bc.make_kernel_bias_variational, **choices)
-    kind = bc.Convolution if case.is_convolution else bc.Affine
-    return randomized(kind(**case.arguments, make_kernel_bias_fn=factory, dtype=dtype))
+    return randomized(case.layer_type(**case.arguments, make_kernel_bias_fn=factory, dtype=dtype))
 
 
 def randomized(layer: bc.Layer, seed: int = 5) -> Any:
@@ -113,42 +171,12 @@ def unit_responses(case: Case, x: np.ndarray) -> np.ndarray:
 
     A linear layer's outputs are the sum over k of weight k times these, so its moments follow from the weights'.
     """
-    arguments = dict(case.arguments)
-    batch_shape = arguments.pop("batch_shape", ())
-    if not batch_shape:
-        return _single_responses(arguments, x)
-    (count,) = batch_shape
-    parts = [_single_responses({**arguments, "use_bias": False}, x[..., b, :]) for b in range(count)]
-    biases = [
-        np.broadcast_to(np.eye(arguments["output_size"])[i], parts[0].shape[1:])
-        for i in range(arguments["output_size"])
-    ]
-    blocks = [*parts, *[np.stack(biases)] * (count if arguments.get("use_bias", True) else 0)]
-    placed = []
-    for index, block in enumerate(blocks):
-        whole = np.zeros([*block.shape[:-1], count, block.shape[-1]])
-        whole[..., index % count, :] = block
-        placed.append(whole)
-    return np.concatenate(placed)
-
-
-def _single_responses(arguments: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
-    c_in, c_out, groups = arguments["input_size"], arguments["output_size"], arguments.get("groups", 1)
-    if "filter_shape" in arguments:
-        rank = x.ndim - 2
-        size = arguments["filter_shape"]
-        taps = (size,) * rank if isinstance(size, int) else tuple(size)
-        options = {key: arguments[key] for key in ("strides", "padding", "dilations") if key in arguments}
-        apply = functools.partial(reference.convolution, **options)
-    else:
-        taps, apply = (), np.matmul
-    responses = []
-    for *tap, i, o in itertools.product(*map(range, taps), range(c_in // groups), range(c_out)):
-        kernel = np.zeros([*taps, c_in, c_out])
-        kernel[(*tap, o // (c_out // groups) * (c_in // groups) + i, o)] = 1.0
-        responses.append(apply(x, kernel))
-    if arguments.get("use_bias", True):
-        responses += [np.broadcast_to(np.eye(c_out)[o], responses[0].shape) for o in range(c_out)]
+    kernels = np.eye(math.prod(case.kernel_shape)).reshape([-1, *case.kernel_shape])
+    responses = [case.apply(x, kernel) for kernel in kernels]
+    if case.arguments.get("use_bias", True):
+        bias_shape = (*case.batch_shape, case.num_outputs)
+        biases = np.eye(math.prod(bias_shape)).reshape([-1, *bias_shape])
+        responses += [np.broadcast_to(bias, responses[0].shape) for bias in biases]
     return np.stack(responses)
 
 

@@ -23,7 +23,7 @@ from bayesconv.estimators import Estimate
 from bayesconv.weights import map_kernel_bias
 
 ESTIMATORS = estimators.names()
-SMALL = oracles.Case({"input_size": 4, "output_size": 2}, (3, 4))
+SMALL = oracles.Case({"input_size": 4, "output_size": 2}, (3, 4), bc.Affine)
 
 
 def signs_shared_by_the_batch(linear_op: Any, posterior: Any) -> Any:
@@ -116,7 +116,7 @@ def test_the_same_seed_is_the_same_draw_and_another_seed_another(estimator):
 def test_coherent_outputs_are_those_of_the_weights_that_were_drawn(estimator):
     for layer, x in layers_of(estimator):
         outputs = layer(x, seed=3, weights="coherent")
-        np.testing.assert_allclose(layer.linear_op(x, layer.extra_result), outputs, rtol=1e-12)
+        np.testing.assert_allclose(layer.linear_op(tf.constant(x), layer.extra_result), outputs, rtol=1e-12)
         np.testing.assert_allclose(outputs[0], outputs[-1], rtol=1e-12)  # the last example repeats the first
 
 

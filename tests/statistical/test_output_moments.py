@@ -238,6 +238,65 @@ def test_mutants_are_found_by_the_moments_that_they_break_and_by_no_other(estima
     assert {name for name, comparison in comparisons.items() if comparison.agrees} >= passes
 
 
+def signs_of_their_own_for_every_image(linear_op: Any, posterior: Any) -> Any:
+    """Flipout that takes all leading axes for examples, so that the images of one example differ in their kernels."""
+
+    def stochastic_pass(inputs: tf.Tensor, draw: Any, seed: tf.Tensor) -> Estimate:
+        weights, mean = draw(), _mean_of(posterior)
+        seed_in, seed_out = random.split(seed)
+        shape = tf.concat([tf.shape(inputs)[:2], [1, 1], tf.shape(inputs)[-1:]], axis=0)
+        deviation = linear_op(
+            inputs * random.signs(shape, seed_in, inputs.dtype), map_kernel_bias(tf.subtract, weights, mean)
+        )
+        shape = tf.concat([shape[:-1], tf.shape(deviation)[-1:]], axis=0)
+        return Estimate(linear_op(inputs, mean) + random.signs(shape, seed_out, inputs.dtype) * deviation, weights)
+
+    return stochastic_pass
+
+
+@pytest.mark.parametrize(
+    ("case_name", "estimator"),
+    [
+        ("transposed2d_same", per_position_signs),
+        ("transposed1d", per_position_signs),
+        ("depthwise", per_position_signs),
+        ("conv3d_groups", per_position_signs),
+        ("conv1d_causal", per_position_signs),
+        ("conv2d_leading_axes", signs_of_their_own_for_every_image),
+    ],
+)
+def test_signs_that_vary_within_an_example_are_found_in_every_operator(case_name, estimator):
+    comparisons = check_within_examples(*sampled(case_name, estimator, MEAN_FIELD, num=NUM_DRAWS_OF_A_MUTANT))
+    assert {name for name, comparison in comparisons.items() if not comparison.agrees} == {"covariance"}
+
+
+@pytest.mark.parametrize(
+    ("case_name", "changed"),
+    [
+        ("transposed1d", {"output_padding": 0, "padding": ((-1, 0),)}),  # a crop off by one
+        ("transposed2d_same", {"padding": ((1, 0), (1, 1))}),
+        ("transposed2d_groups", {"strides": 1, "padding": ((-1, 0), (-1, 0))}),  # filters that do not lie apart
+        ("conv2d_reflect", {"padding": "SYMMETRIC"}),
+        ("conv1d_causal", {"padding": ((0, 2),)}),  # that looks ahead
+        ("conv2d_pairs", {"padding": ((0, 1), (0, 2))}),
+    ],
+)
+def test_another_geometry_is_found(case_name, changed):
+    outputs, _ = sampled(case_name, "reparameterization", MEAN_FIELD)
+    case = oracles.CASES[case_name]
+    other = case._replace(arguments={**case.arguments, **changed})
+    layer, x = oracles.make_layer(case), oracles.inputs_of(case)
+    exact = oracles.output_moments(other, x, *oracles.moments_of(layer))
+    assert exact.mean.shape == (outputs.shape[1],)
+    assert not check_within_examples(outputs, exact)["variance"].agrees
+
+
+def test_depthwise_outputs_in_another_order_are_found():
+    outputs, exact = sampled("depthwise", "flipout", MEAN_FIELD)
+    order = np.arange(outputs.shape[1]).reshape([-1, 2, 2]).swapaxes(1, 2).ravel()  # filter by filter
+    assert not bounds.compare_means(outputs, exact.mean[order]).agrees
+
+
 def test_a_new_part_without_an_oracle_fails_with_the_entry_to_add():
     for kind in ("estimator", "posterior", "prior", "divergence"):
         table = getattr(oracles, f"{kind.upper()}_ORACLES")
