@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import descriptors
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ import bayesconv as bc
 from bayesconv import estimators, posteriors, priors
 
 CASES = list(descriptors.grid())
+AXES = (descriptors.LINEAR, estimators.names(), priors.names())
+PAIRS = descriptors.all_pairs(*AXES)
 
 
 def _shares_weights(descriptor):
@@ -32,10 +36,22 @@ def _check_step(layer, inputs):
         assert np.abs(gradient).max() > 0, variable.name
 
 
-@pytest.mark.parametrize("prior", priors.names())
-@pytest.mark.parametrize("estimator", estimators.names())
-@pytest.mark.parametrize("descriptor", descriptors.LINEAR, ids=lambda descriptor: descriptor.name)
+def _names(value):
+    return value if isinstance(value, str) else value.name
+
+
+@pytest.mark.parametrize(("descriptor", "estimator", "prior"), PAIRS, ids=_names)
+def test_every_pair_gives_gradients_or_is_refused(descriptor, estimator, prior):
+    _check_gradients_or_refusal(descriptor, estimator, prior)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("descriptor", "estimator", "prior"), list(itertools.product(*AXES)), ids=_names)
 def test_every_combination_gives_gradients_or_is_refused(descriptor, estimator, prior):
+    _check_gradients_or_refusal(descriptor, estimator, prior)
+
+
+def _check_gradients_or_refusal(descriptor, estimator, prior):
     for posterior in posteriors.names():
         factory = descriptors.factory(estimator, prior, posterior)
         try:

@@ -1,23 +1,14 @@
-"""Posteriors: which distribution the weights have, with the variables that training adjusts.
-
-A registered posterior is `piece(specs, *, options) -> KernelBias of distributions`, with a pair of `WeightSpec`.
-"""
+"""Independent weights."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import tensorflow as tf
 
-from bayesconv import distributions, initializers, random
-from bayesconv.registry import Registry
+from bayesconv import distributions
+from bayesconv.posteriors.registry import initial_location, register
 from bayesconv.weights import KernelBias, WeightSpec, map_kernel_bias
-
-_REGISTRY = Registry("posterior", num_positional=1)
-register, names, get = _REGISTRY.register, _REGISTRY.names, _REGISTRY.get
-resolve, describe, options = _REGISTRY.resolve, _REGISTRY.describe, _REGISTRY.options
-check_options = _REGISTRY.check_options
 
 
 @register("mean_field_normal")
@@ -58,14 +49,7 @@ def mean_field_normal(
                 f"Received initial_scale={initial_scale}, initial_scale_ratio={initial_scale_ratio}."
             )
         return distributions.mean_field_normal(
-            _location(spec, scale), tf.fill(spec.shape, tf.cast(scale, spec.dtype)), spec.name
+            initial_location(spec, scale), tf.fill(spec.shape, tf.cast(scale, spec.dtype)), spec.name
         )
 
     return map_kernel_bias(one, specs)
-
-
-def _location(spec: WeightSpec, scale: float) -> tf.Tensor:
-    if spec.initializer is not None:
-        return initializers.initial_value(spec.initializer, spec.shape, spec.dtype, spec.batch_ndims, spec.seed)
-    stddev = math.sqrt(max(spec.he_stddev**2 - scale**2, 0.0))
-    return tf.cast(stddev, spec.dtype) * random.normal(spec.shape, spec.seed, spec.dtype)

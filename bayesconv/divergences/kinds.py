@@ -1,8 +1,4 @@
-"""Divergences: what `extra_loss` is, KL(posterior || prior) summed over all weights of a layer, in nats.
-
-A registered divergence is `piece(posterior, prior, *, options) -> Divergence`, bound when the layer is built, so that
-a pair without a closed form is refused there and `summary()` can say which way is used.
-"""
+"""The divergences: exact, Monte Carlo, and the better of both."""
 
 from __future__ import annotations
 
@@ -13,15 +9,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bayesconv import distributions, random
+from bayesconv.divergences.closed_forms import closed_form
 from bayesconv.registry import Registry
 from bayesconv.weights import KernelBias, map_kernel_bias
 
 tfd = tfp.distributions
 
-_REGISTRY = Registry("divergence")
-register, names, get = _REGISTRY.register, _REGISTRY.names, _REGISTRY.get
-resolve, describe, options = _REGISTRY.resolve, _REGISTRY.describe, _REGISTRY.options
-check_options = _REGISTRY.check_options
+REGISTRY = Registry("divergence")
+register = REGISTRY.register
 
 
 class Divergence(NamedTuple):
@@ -102,46 +97,6 @@ def sample(posterior: KernelBias, seed: tf.Tensor) -> KernelBias:
     """One draw of the kernel and the bias; the same for the same seed."""
     seeds = KernelBias(*random.split(seed))
     return map_kernel_bias(lambda distribution, s: distribution.sample(seed=s), posterior, seeds)
-
-
-def closed_form(q: Any, p: Any) -> tf.Tensor | None:
-    """KL(q || p) summed over all elements, or None where no closed form is registered."""
-    q_elements, p_elements = distributions.elementwise(q), distributions.elementwise(p)
-    if isinstance(q_elements, tfd.Normal) and isinstance(p_elements, tfd.Normal):
-        return _kl_of_normals(q_elements, p_elements, q.batch_shape + q.event_shape)
-    try:
-        if q_elements is None or p_elements is None:
-            return tfd.kl_divergence(q, p)
-        per_element = tfd.kl_divergence(q_elements, p_elements)
-    except NotImplementedError:  # how TFP answers for a pair it does not know
-        return None
-    return tf.reduce_sum(_spread(per_element, q.batch_shape + q.event_shape))
-
-
-def _kl_of_normals(q: Any, p: Any, shape: tf.TensorShape) -> tf.Tensor:
-    # The common case, where every pass over the weights counts. With r = scale_q / scale_p and
-    # d = (loc_q - loc_p) / scale_p:  KL = sum (r^2 + d^2) / 2 - log r - 1/2
-    ratio, deviation = (_spread(t, shape) for t in (q.scale / p.scale, (q.loc - p.loc) / p.scale))
-    half_size = tf.constant(0.5 * shape.num_elements(), ratio.dtype)
-    return tf.nn.l2_loss(ratio) + tf.nn.l2_loss(deviation) - tf.reduce_sum(tf.math.log(ratio)) - half_size
-
-
-def _spread(tensor: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
-    return tensor if tensor.shape == shape else tf.broadcast_to(tensor, shape)
-
-
-@tfd.RegisterKL(tfd.Normal, tfd.Laplace)
-def _kl_normal_laplace(q: Any, p: Any, name: str | None = None) -> tf.Tensor:
-    # With m = loc_q - loc_p:  KL = log 2b + E|w - loc_p| / b - 1/2 log(2 pi e s^2),
-    # E|w - loc_p| = s sqrt(2/pi) exp(-m^2 / 2s^2) + m erf(m / (s sqrt 2))
-    s, b, m = tf.convert_to_tensor(q.scale), tf.convert_to_tensor(p.scale), q.loc - p.loc
-    z = m / (s * tf.sqrt(tf.constant(2.0, s.dtype)))
-    mean_deviation = s * _SQRT_2_OVER_PI * tf.exp(-tf.square(z)) + m * tf.math.erf(z)
-    return tf.math.log(2.0 * b) + mean_deviation / b - _HALF_LOG_2_PI_E - tf.math.log(s)
-
-
-_SQRT_2_OVER_PI = 0.79788456080286535588
-_HALF_LOG_2_PI_E = 1.41893853320467274178
 
 
 def _pairs(posterior: KernelBias, prior: KernelBias) -> list[tuple[Any, Any]]:

@@ -1,0 +1,40 @@
+"""What may be done with a distribution of weights: traits that estimators ask for."""
+
+from __future__ import annotations
+
+import functools
+
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from bayesconv.distributions.normal import elementwise
+
+SIGN_SYMMETRIC = "sign_symmetric"
+INDEPENDENT_NORMAL = "independent_normal"
+
+
+@functools.singledispatch
+def element_traits(distribution: tfd.Distribution) -> frozenset[str]:
+    """What holds of a scalar distribution; register a type of your own to let estimators use it.
+
+    `"sign_symmetric"`: it is symmetric about its mean, so a deviation's sign may be flipped.
+    `"independent_normal"`: it is normal, so a weighted sum is normal too.
+    """
+    return frozenset()
+
+
+element_traits.register(tfd.Normal, lambda _: frozenset({SIGN_SYMMETRIC, INDEPENDENT_NORMAL}))
+element_traits.register(tfd.Laplace, lambda _: frozenset({SIGN_SYMMETRIC}))
+
+
+@element_traits.register(tfd.StudentT)
+def _student_t_traits(distribution: tfd.StudentT) -> frozenset[str]:
+    df = tf.get_static_value(tf.convert_to_tensor(distribution.df))
+    has_mean = df is not None and bool((df > 1).all())
+    return frozenset({SIGN_SYMMETRIC}) if has_mean else frozenset()
+
+
+def traits(distribution: tfd.Distribution) -> frozenset[str]:
+    """What holds of a weight's distribution: its elements' traits if these are independent, else nothing."""
+    elements = elementwise(distribution)
+    return frozenset() if elements is None else element_traits(elements)

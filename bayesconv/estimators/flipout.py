@@ -1,0 +1,61 @@
+"""Flipout: signs for every example and channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from bayesconv import distributions, random
+from bayesconv.estimators.base import (
+    Estimate,
+    LinearOp,
+    StochasticPass,
+    register,
+    require_reparameterized,
+    require_trait,
+)
+from bayesconv.weights import KernelBias, map_kernel_bias
+
+
+@register("flipout")
+def flipout(linear_op: LinearOp, posterior: KernelBias) -> StochasticPass:
+    """One draw of the weights, whose deviation from the mean gets signs of its own for every example and channel.
+
+    `y_n = f(x_n, mean) + r_n f(x_n s_n, w - mean)` with random signs `s_n` of shape `[N, 1.., C_in]` and `r_n` of
+    shape `[N, 1.., C_out]`. The signs do not vary over space, so a single kernel explains all positions of an
+    example. Two applications of the operator; noise decorrelates between examples.
+
+    Raises:
+      ValueError: If the posterior's deviations may not be sign-flipped.
+
+    References:
+      Wen et al., Flipout: Efficient Pseudo-Independent Weight Perturbations on Mini-Batches, ICLR 2018.
+      arXiv:1803.04386
+    """
+    require_reparameterized(posterior, "flipout")
+    require_trait(
+        posterior, distributions.SIGN_SYMMETRIC, "flipout", "independent weights, each symmetric about its mean"
+    )
+
+    def stochastic_pass(inputs: tf.Tensor, draw: Callable[[], KernelBias], seed: tf.Tensor) -> Estimate:
+        weights, mean = draw(), map_kernel_bias(lambda d: d.mean(), posterior)
+        seed_in, seed_out = random.split(seed)
+        batch_shape = weights.kernel.shape[: linear_op.batch_ndims]
+        flipped = inputs * example_signs(inputs, batch_shape, seed_in)
+        deviation = linear_op(flipped, map_kernel_bias(tf.subtract, weights, mean))
+        signs_out = example_signs(deviation, batch_shape, seed_out)
+        return Estimate(linear_op(inputs, mean) + signs_out * deviation, weights)
+
+    return stochastic_pass
+
+
+def example_signs(tensor: tf.Tensor, batch_shape: tf.TensorShape, seed: tf.Tensor) -> tf.Tensor:
+    """Signs `[N, 1.., (B..,) C]` for a tensor `[N, .., (B..,) C]`."""
+    # The batch shape is the kernel's: where the inputs broadcast along it, every kernel still gets signs of its own.
+    ones = [1] * (tensor.shape.rank - 2 - batch_shape.rank)
+    static: list[Any] = [*ones, *batch_shape.as_list()]
+    shape = tf.shape(tensor)
+    shape = tf.concat([shape[:1], tf.cast(static, tf.int32), shape[-1:]], axis=0)
+    return random.signs(shape, seed, tensor.dtype)
