@@ -8,7 +8,14 @@ from bayesconv.distributions.normal import (
     mean_field_normal,
     normal_mixture,
 )
-from bayesconv.distributions.traits import INDEPENDENT_NORMAL, SIGN_SYMMETRIC, element_traits, traits
+from bayesconv.distributions.traits import (
+    INDEPENDENT_NORMAL,
+    SIGN_SYMMETRIC,
+    element_traits,
+    has_density,
+    traits,
+    weight_traits,
+)
 
 __all__ = [
     "INDEPENDENT_NORMAL",
@@ -16,9 +23,11 @@ __all__ = [
     "Normal",
     "element_traits",
     "elementwise",
+    "has_density",
     "identically_distributed",
     "independent",
     "mean_field_normal",
     "normal_mixture",
     "traits",
+    "weight_traits",
 ]

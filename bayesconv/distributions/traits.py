@@ -34,7 +34,25 @@ def _student_t_traits(distribution: tfd.StudentT) -> frozenset[str]:
     return frozenset({SIGN_SYMMETRIC}) if has_mean else frozenset()
 
 
+@functools.singledispatch
+def weight_traits(distribution: tfd.Distribution) -> frozenset[str]:
+    """What holds of a distribution of whole weights whose elements are not independent; register types of your own."""
+    return frozenset()
+
+
 def traits(distribution: tfd.Distribution) -> frozenset[str]:
-    """What holds of a weight's distribution: its elements' traits if these are independent, else nothing."""
+    """What holds of a weight's distribution: its elements' traits if these are independent, else its own."""
     elements = elementwise(distribution)
-    return frozenset() if elements is None else element_traits(elements)
+    return weight_traits(distribution) if elements is None else element_traits(elements)
+
+
+def has_density(distribution: tfd.Distribution) -> bool:
+    """Whether `log_prob` is defined; it is not where weights are confined to fewer dimensions than they have.
+
+    Example:
+      >>> has_density(tfd.Sample(tfd.Normal(0.0, 1.0), [3]))
+      True
+    """
+    if isinstance(distribution, (tfd.Independent, tfd.Sample)):
+        return has_density(distribution.distribution)
+    return any(hasattr(distribution, name) for name in ("_log_prob", "_prob", "_call_log_prob"))

@@ -93,10 +93,10 @@ def best_effort(posterior: KernelBias, prior: KernelBias, *, num_samples: int = 
     return monte_carlo(posterior, prior, num_samples=num_samples)
 
 
-def sample(posterior: KernelBias, seed: tf.Tensor) -> KernelBias:
-    """One draw of the kernel and the bias; the same for the same seed."""
-    seeds = KernelBias(*random.split(seed))
-    return map_kernel_bias(lambda distribution, s: distribution.sample(seed=s), posterior, seeds)
+def sample(posterior: KernelBias, seed: tf.Tensor, num: Any = None) -> KernelBias:
+    """One draw of the kernel and the bias, or `num` along a first axis; the same for the same seed."""
+    seeds, shape = KernelBias(*random.split(seed)), () if num is None else num
+    return map_kernel_bias(lambda distribution, s: distribution.sample(shape, seed=s), posterior, seeds)
 
 
 def _pairs(posterior: KernelBias, prior: KernelBias) -> list[tuple[Any, Any]]:
@@ -104,8 +104,9 @@ def _pairs(posterior: KernelBias, prior: KernelBias) -> list[tuple[Any, Any]]:
 
 
 def _log_ratio(posterior: KernelBias, prior: KernelBias, weights: KernelBias) -> tf.Tensor:
+    # Where an estimator drew several kernels, along a first axis, the mean over them.
     triples = zip(posterior, prior, weights, strict=True)
-    return _total(q.log_prob(w) - p.log_prob(w) for q, p, w in triples if q is not None)
+    return _total(tf.reduce_mean(q.log_prob(w) - p.log_prob(w)) for q, p, w in triples if q is not None)
 
 
 def _total(terms: Any) -> tf.Tensor:

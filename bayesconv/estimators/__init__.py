@@ -1,12 +1,13 @@
 """Estimators: how one stochastic pass uses the posterior.
 
 A registered estimator is `piece(linear_op, posterior, *, options) -> StochasticPass`. It checks at construction that
-the posterior and the operator have what it needs, and returns the pass `(inputs, draw, seed) -> Estimate`, where
-`draw()` gives the weights that the layer drew in this call and `seed` is fresh for every use of the layer.
+the posterior and the operator have what it needs, and returns the pass `(inputs, draw, seed) -> Estimate`: `draw()` gives
+the weights that the layer drew in this call, `draw(num)` that many draws along a first axis, and `seed` is fresh for
+every use of the layer.
 """
 
 from bayesconv.estimators.base import REGISTRY as _REGISTRY
-from bayesconv.estimators.base import Estimate, LinearOp, StochasticPass
+from bayesconv.estimators.base import Draw, Estimate, LinearOp, StochasticPass
 from bayesconv.estimators.flipout import flipout
 from bayesconv.estimators.local_reparameterization import local_reparameterization
 from bayesconv.estimators.reparameterization import reparameterization
@@ -16,6 +17,7 @@ resolve, describe, options = _REGISTRY.resolve, _REGISTRY.describe, _REGISTRY.op
 check_options = _REGISTRY.check_options
 
 __all__ = [
+    "Draw",
     "Estimate",
     "LinearOp",
     "StochasticPass",

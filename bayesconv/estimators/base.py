@@ -54,7 +54,8 @@ class Estimate(NamedTuple):
     weights: KernelBias | None
 
 
-StochasticPass = Callable[[tf.Tensor, Callable[[], KernelBias], tf.Tensor], Estimate]
+Draw = Callable[..., KernelBias]
+StochasticPass = Callable[[tf.Tensor, Draw, tf.Tensor], Estimate]
 
 
 def require_trait(posterior: KernelBias, trait: str, estimator: str, meaning: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from bayesconv import distributions, random
 from bayesconv.estimators.base import (
+    Draw,
     Estimate,
     LinearOp,
     StochasticPass,
@@ -39,7 +39,7 @@ def flipout(linear_op: LinearOp, posterior: KernelBias) -> StochasticPass:
         posterior, distributions.SIGN_SYMMETRIC, "flipout", "independent weights, each symmetric about its mean"
     )
 
-    def stochastic_pass(inputs: tf.Tensor, draw: Callable[[], KernelBias], seed: tf.Tensor) -> Estimate:
+    def stochastic_pass(inputs: tf.Tensor, draw: Draw, seed: tf.Tensor) -> Estimate:
         weights, mean = draw(), map_kernel_bias(lambda d: d.mean(), posterior)
         seed_in, seed_out = random.split(seed)
         batch_shape = weights.kernel.shape[: linear_op.batch_ndims]

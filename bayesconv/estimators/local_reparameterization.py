@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
 from bayesconv import distributions, random
-from bayesconv.estimators.base import Estimate, LinearOp, StochasticPass, register, require_trait
+from bayesconv.estimators.base import Draw, Estimate, LinearOp, StochasticPass, register, require_trait
 from bayesconv.weights import KernelBias, map_kernel_bias
 
 _TINY = 1e-30  # of a variance; its square root is far below any that matters
@@ -42,7 +40,7 @@ def local_reparameterization(
             "the bias with estimator={'name': 'local_reparameterization', 'approximate': True}."
         )
 
-    def stochastic_pass(inputs: tf.Tensor, draw: Callable[[], KernelBias], seed: tf.Tensor) -> Estimate:
+    def stochastic_pass(inputs: tf.Tensor, draw: Draw, seed: tf.Tensor) -> Estimate:
         mean = linear_op(inputs, map_kernel_bias(lambda d: d.mean(), posterior))
         variance = linear_op(tf.square(inputs), map_kernel_bias(lambda d: d.variance(), posterior))
         _require_unshared(linear_op, inputs, approximate)

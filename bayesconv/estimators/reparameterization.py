@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
-from bayesconv.estimators.base import Estimate, LinearOp, StochasticPass, register, require_reparameterized
+from bayesconv.estimators.base import Draw, Estimate, LinearOp, StochasticPass, register, require_reparameterized
 from bayesconv.weights import KernelBias
 
 
@@ -22,7 +20,7 @@ def reparameterization(linear_op: LinearOp, posterior: KernelBias) -> Stochastic
     """
     require_reparameterized(posterior, "reparameterization")
 
-    def stochastic_pass(inputs: tf.Tensor, draw: Callable[[], KernelBias], seed: tf.Tensor) -> Estimate:
+    def stochastic_pass(inputs: tf.Tensor, draw: Draw, seed: tf.Tensor) -> Estimate:
         weights = draw()
         return Estimate(linear_op(inputs, weights), weights)
 

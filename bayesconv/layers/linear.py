@@ -127,8 +127,8 @@ class Linear(Layer):
         return self._sampled(inputs, call)
 
     def _sampled(self, inputs: tf.Tensor, call: calls.Call) -> LayerOutput:
-        def draw() -> KernelBias:
-            return call.draw(self, lambda seed: divergences.sample(self.posterior, seed))
+        def draw(num: Any = None) -> KernelBias:
+            return call.draw(self, lambda seed: divergences.sample(self.posterior, seed, num))
 
         if call.weights == "coherent":
             weights = draw()
@@ -136,7 +136,7 @@ class Linear(Layer):
         outputs, weights = self._stochastic_pass(inputs, draw, call.use_seed(self))
         return LayerOutput(self._activated(outputs), self._penalty(draw, call), weights)
 
-    def _penalty(self, draw: Callable[[], KernelBias], call: calls.Call) -> tf.Tensor | None:
+    def _penalty(self, draw: Callable[..., KernelBias], call: calls.Call) -> tf.Tensor | None:
         if not call.is_training:
             return None
         return self.penalty_weight * self.divergence.penalty(draw, call.layer_seed(self))

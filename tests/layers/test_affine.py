@@ -6,6 +6,7 @@ import inspect
 
 import numpy as np
 import pytest
+import reference
 import tensorflow as tf
 
 import bayesconv as bc
@@ -64,6 +65,48 @@ def test_a_batch_of_kernels_is_a_loop_over_them(factory, batch_shape):
         np.testing.assert_allclose(y[(slice(None), *at)], expected, rtol=1e-12)
     shared = layer(np.ones([5, *[1] * len(batch_shape), 3]), seed=2)
     np.testing.assert_allclose(shared, layer(np.ones([5, *batch_shape, 3]), seed=2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("inner", [(2, 3), (1, 3), (2, 1), (1, 1)])
+@pytest.mark.parametrize("leading", [(4,), (2, 3), (1, 2, 2), ()])
+def test_values_and_slopes_of_a_batch_equal_the_loops_for_every_way_to_write_its_inputs(leading, inner):
+    layer = _layer(batch_shape=(2, 3), init_bias_fn=lambda shape, dtype: tf.ones(shape, dtype))
+    x = RNG.normal(size=(*leading, *inner, 3))
+    kernel = layer.kernel.numpy()
+    expected = reference.each_kernel(np.matmul, x, kernel, 2) + 1.0
+    weights, along_x, along_kernel = (RNG.normal(size=shape) for shape in (expected.shape, x.shape, kernel.shape))
+    inputs = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(inputs)
+        loss = tf.reduce_sum(outputs * weights)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-12)
+    slope_x, slope_kernel, slope_bias = tape.gradient(loss, [inputs, layer.kernel, layer.bias])
+    change = reference.each_kernel(np.matmul, along_x, kernel, 2)
+    np.testing.assert_allclose(np.sum(slope_x * along_x), np.sum(weights * change), rtol=1e-10)
+    change = reference.each_kernel(np.matmul, x, along_kernel, 2)
+    np.testing.assert_allclose(np.sum(slope_kernel * along_kernel), np.sum(weights * change), rtol=1e-10)
+    np.testing.assert_allclose(slope_bias, weights.reshape(-1, 2, 3, 4).sum(axis=0), rtol=1e-10)
+
+
+@pytest.mark.parametrize("batch_shape", [(), (2,), (2, 3)])
+def test_unknown_sizes_give_the_same_values_even_without_examples(batch_shape):
+    layer = _layer(batch_shape=batch_shape)
+    for num_leading in (1, 2):
+        spec = tf.TensorSpec([*[None] * num_leading, *batch_shape, 3], tf.float64)
+        compiled = tf.function(layer, input_signature=[spec])
+        for num in (2, 0):
+            x = RNG.normal(size=(*[num] * num_leading, *batch_shape, 3))
+            found = compiled(x)
+            assert found.shape == (*[num] * num_leading, *batch_shape, 4)
+            np.testing.assert_allclose(found, layer(x), rtol=1e-12)
+
+
+def test_a_batch_in_another_order_is_found():
+    layer = _layer(batch_shape=(2, 3))
+    x = RNG.normal(size=(4, 2, 3, 3))
+    swapped = layer.kernel.numpy().reshape(3, 2, 3, 4).swapaxes(0, 1)
+    assert np.abs(layer(x) - reference.each_kernel(np.matmul, x, swapped, 2)).max() > 0.1
 
 
 @pytest.mark.parametrize("sizes", [(0, 4), (3, -1), (3.0, 4), ("3", 4)])

@@ -294,3 +294,24 @@ def test_numpy_integers_are_integers():
 def test_an_empty_batch_has_the_shape_of_its_filters(rank):
     layer = bc.Convolution(1, 4, 3, rank=rank, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
     assert layer(np.zeros([0, *[6] * rank, 1], np.float32)).shape == (0, *[4] * rank, 4)
+
+
+# Leading axes.
+
+
+@pytest.mark.parametrize("factory", [REPARAMETERIZATION, FLIPOUT])
+def test_images_of_an_example_share_its_kernel(factory):
+    layer = _layer(2, factory)
+    frames = np.repeat(_images(2, 4, num=3)[:, np.newaxis], 5, axis=1)  # [N, T, H, W, C], T times the same
+    y = layer(frames, seed=1).numpy()
+    np.testing.assert_allclose(y, np.broadcast_to(y[:, :1], y.shape), rtol=1e-12)
+    np.testing.assert_allclose(y[:, 0], layer(frames[:, 0], seed=1), rtol=1e-12)
+
+
+def test_another_shape_of_the_batch_gives_flipout_other_examples():
+    layer = _layer(2, FLIPOUT)
+    x = np.repeat(_images(2, 4, num=1), 6, axis=0)
+    as_examples, as_frames = layer(x, seed=1).numpy(), layer(x.reshape(2, 3, *x.shape[1:]), seed=1).numpy()
+    assert np.abs(as_examples[0] - as_examples[1]).max() > 1e-3
+    np.testing.assert_allclose(as_frames[0, 0], as_frames[0, 1], rtol=1e-12)
+    assert np.abs(as_frames[0, 0] - as_frames[1, 0]).max() > 1e-3
