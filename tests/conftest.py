@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import bayesconv as bc
 from bayesconv import (
+    bounds,
     data,
     divergences,
     estimators,
@@ -41,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def _what_a_test_registers_goes_with_it(monkeypatch: pytest.MonkeyPatch):
-    modules = (divergences, estimators, likelihoods, models, posteriors, priors)
+    modules = (bounds, divergences, estimators, likelihoods, models, posteriors, priors)
     extra = (data.datasets, data.ood, names.functions, names.layer_types, objectives.schedules, optimization.optimizers)
     for registry in (*(module._REGISTRY for module in modules), *extra):
         monkeypatch.setattr(registry, "_pieces", dict(registry._pieces))

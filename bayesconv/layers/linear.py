@@ -57,7 +57,8 @@ class Linear(Layer):
         _check_types(dtype, activation_fn)
         self._linear_op, self._shapes, self._input_size = linear_op, shapes, input_size
         self._dtype, self._activation_fn = tf.as_dtype(dtype), activation_fn
-        made = _make(make_kernel_bias_fn, shapes, init_fns, linear_op.batch_ndims, fan_in, self._dtype)
+        own = {"fan_in": fan_in, "layer_name": self.name, "layer_kind": type(self).__name__}
+        made = _make(make_kernel_bias_fn, shapes, init_fns, linear_op.batch_ndims, self._dtype, own)
         self._weights = as_kernel_bias(made)
         if isinstance(made, VariationalKernelBias):
             self.posterior, self.prior = made.posterior, made.prior
@@ -155,6 +156,8 @@ class Linear(Layer):
                 f"build the layer with dtype=tf.{inputs.dtype.name}."
             )
         self._linear_op.check_inputs(self.name, inputs, self._input_size)
+        if inputs.shape[-1] is None:
+            inputs = tf.ensure_shape(inputs, [*inputs.shape[:-1], self._input_size])
         return tf.cast(inputs, compute_dtype)
 
 
@@ -170,8 +173,8 @@ def _make(
     shapes: KernelBias,
     init_fns: KernelBias,
     batch_ndims: int,
-    fan_in: int,
     dtype: tf.DType,
+    own: dict[str, Any],
 ) -> Any:
     native = getattr(factory, "func", factory).__module__.startswith("bayesconv.")
     defaults = KernelBias(None, None) if native else KernelBias(initializers.glorot_uniform(), initializers.zeros())
@@ -183,7 +186,7 @@ def _make(
         "dtype": dtype,
         "kernel_name": "kernel",
         "bias_name": "bias",
-        "fan_in": fan_in,
+        **own,
     }
     made = call_factory(factory, tuple(shapes), options)
     if not isinstance(made, VariationalKernelBias) and isinstance(as_kernel_bias(made).kernel, tfd.Distribution):

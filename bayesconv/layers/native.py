@@ -38,8 +38,9 @@ def convolve(
     if len(strides) == 1:  # TensorFlow takes stride and dilation together in two dimensions only
         plane = inputs[:, tf.newaxis], kernel[tf.newaxis], (1, *strides), (1, *dilations)
         return tf.squeeze(convolve(*plane, groups, padding), axis=1)
-    if kernel.dtype == tf.float64:
-        kernel, dilations, groups = written_out(kernel, dilations, groups), (1,) * len(strides), 1
+    kernel, dilations, groups = _supported(kernel, dilations, groups)
+    if _is_misread(inputs, strides, groups, static_sizes(kernel)[-2]):
+        inputs, kernel = _with_zeros(inputs, -1), _with_zeros(kernel, -2)
     if len(strides) == 3 and groups > 1:
         return _in_blocks(lambda x, k: convolve(x, k, strides, dilations, 1, padding), inputs, kernel, groups)
     op: Any = tf.nn.conv2d if len(strides) == 2 else tf.nn.conv3d
@@ -88,8 +89,10 @@ def convolve_transpose(
     if len(strides) == 1:
         plane = inputs[:, tf.newaxis], kernel[tf.newaxis], (1, *strides), (1, *dilations)
         return tf.squeeze(convolve_transpose(*plane, groups, (1, *output_sizes), padding), axis=1)
-    if kernel.dtype == tf.float64:
-        kernel, dilations, groups = written_out(kernel, dilations, groups), (1,) * len(strides), 1
+    kernel, dilations, groups = _supported(kernel, dilations, groups)
+    if _is_misread(inputs, strides, groups, static_sizes(kernel)[-1]):  # its gradient is a convolution of one channel
+        wide = convolve_transpose(inputs, _with_zeros(kernel, -1), strides, dilations, groups, output_sizes, padding)
+        return tf.split(wide, 2, axis=-1)[0]
     if len(strides) == 3 and groups > 1:
         ungrouped = functools.partial(
             convolve_transpose,
@@ -113,6 +116,27 @@ def _outputs_before_inputs(kernel: tf.Tensor, groups: int) -> tf.Tensor:
     split = tf.reshape(kernel, [*taps, inputs, groups, outputs // groups])
     swapped = tf.transpose(split, [*range(rank), rank + 2, rank + 1, rank])
     return tf.reshape(swapped, [*taps, outputs // groups, groups * inputs])
+
+
+def _supported(kernel: tf.Tensor, dilations: Ints, groups: int) -> tuple[tf.Tensor, Ints, int]:
+    """The kernel, dilations and groups of the same convolution for which TensorFlow has kernels and gradients."""
+    ones = (1,) * len(dilations)
+    if kernel.dtype == tf.float64:
+        return written_out(kernel, dilations, groups), ones, 1
+    if len(dilations) == 3 and dilations[1] != dilations[2]:  # whose order conv3d's shape inference confuses
+        return _with_gaps(kernel, dilations), ones, groups
+    return kernel, dilations, groups
+
+
+def _is_misread(inputs: tf.Tensor, strides: Ints, groups: int, channels: int) -> bool:
+    # oneDNN takes one channel for a plain image, and reads beyond it where only the last axis has a stride.
+    is_line = inputs.shape[-3] == 1
+    return channels == 1 and groups == 1 and strides[-1] > 1 and strides[-2] == 1 and not is_line
+
+
+def _with_zeros(tensor: tf.Tensor, axis: int) -> tf.Tensor:
+    """The tensor with an axis of size 1 doubled by zeros."""
+    return tf.concat([tensor, tf.zeros_like(tensor)], axis=axis)
 
 
 def written_out(kernel: tf.Tensor, dilations: Ints, groups: int) -> tf.Tensor:

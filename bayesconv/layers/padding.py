@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bayesconv.layers.shapes import sizes
+from bayesconv.layers.shapes import at_least_zero, sizes
 
 MODES = ("VALID", "SAME", "CAUSAL", "FULL", "REFLECT", "SYMMETRIC")
 MIRRORS = ("REFLECT", "SYMMETRIC")
@@ -53,7 +53,7 @@ class Padding:
             return reach - 1, 0
         if self.mode == "FULL":
             return reach - 1, reach - 1
-        total = _at_least_zero((-(-size // stride) - 1) * stride + reach - size)
+        total = at_least_zero((-(-size // stride) - 1) * stride + reach - size)
         return total // 2, total - total // 2
 
     def pad(self, inputs: tf.Tensor, reaches: Sequence[int], strides: Sequence[int]) -> tf.Tensor:
@@ -156,10 +156,6 @@ def _as_pairs(value: Any) -> Pairs | None:
     pairs: list[tuple[Any, ...]] = [tuple(pair) if isinstance(pair, Iterable) else () for pair in value]
     is_valid = all(len(p) == 2 and all(isinstance(n, numbers.Integral) and int(n) >= 0 for n in p) for p in pairs)
     return tuple((int(before), int(after)) for before, after in pairs) if is_valid else None
-
-
-def _at_least_zero(value: Any) -> Any:
-    return tf.maximum(value, 0) if tf.is_tensor(value) else max(value, 0)
 
 
 def validated_padding(padding: str) -> str:

@@ -26,3 +26,8 @@ def join_last(tensor: tf.Tensor, axis: int) -> tf.Tensor:
 def split_last(tensor: tf.Tensor, parts: list[int]) -> tf.Tensor:
     """Makes several of the last axis."""
     return tf.reshape(tensor, [*sizes(tensor)[:-1], *parts])
+
+
+def at_least_zero(value: Any) -> Any:
+    """The larger of a size and 0, an int or a scalar tensor as it is."""
+    return tf.maximum(value, 0) if tf.is_tensor(value) else max(value, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -42,11 +43,31 @@ def _choices(layer: Linear) -> Sequence[str]:
     return (
         _family(layer.posterior.kernel),
         name_of(layer.estimator),
-        _family(layer.prior.kernel),
-        layer.divergence.name,
+        _with_parameters(layer.prior.kernel),
+        _penalty(layer),
     )
+
+
+def _penalty(layer: Linear) -> str:
+    weight = "" if layer.penalty_weight == 1.0 else f" x {layer.penalty_weight:g}"
+    return f"{layer.divergence.name}{weight}"
 
 
 def _family(distribution: object) -> str:
     inner = getattr(distribution, "distribution", distribution)
     return str(getattr(inner, "name", type(inner).__name__))
+
+
+def _with_parameters(distribution: Any) -> str:
+    """The family, and those of its parameters that are one number for the weight; a location of zero is left out."""
+    inner = getattr(distribution, "distribution", distribution)
+    numbers = {key: _as_number(value) for key, value in inner.parameters.items()}
+    shown = [f"{k}={v:.3g}" for k, v in numbers.items() if v is not None and (k, v) != ("loc", 0.0)]
+    return _family(distribution) + (f"({', '.join(shown)})" if shown else "")
+
+
+def _as_number(value: Any) -> float | None:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    is_number = hasattr(value, "shape") and tuple(value.shape) == () and tf.as_dtype(value.dtype).is_floating
+    return float(tf.convert_to_tensor(value)) if is_number else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import numbers
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from bayesconv.layers.convolution import check_groups
 from bayesconv.layers.linear import Linear
 from bayesconv.layers.operator import SpatialOperator
 from bayesconv.layers.padding import MIRRORS, Padding, as_padding
-from bayesconv.layers.shapes import sizes
+from bayesconv.layers.shapes import at_least_zero, sizes
 from bayesconv.weights import Initializer, KernelBias
 
 
@@ -41,8 +42,22 @@ class ConvolutionTransposeOp(SpatialOperator):
             return convolve([start + stride for start, stride in zip(starts, self.strides, strict=True)], "SAME")
         crops = self.padding.crops(self.reaches, self.strides, self.output_padding)
         ends = [s + r - min(after, 0) for s, r, (_, after) in zip(starts, self.reaches, crops, strict=True)]
-        lengths = [end - before - max(after, 0) for end, (before, after) in zip(ends, crops, strict=True)]
+        lengths = [at_least_zero(e - before - max(after, 0)) for e, (before, after) in zip(ends, crops, strict=True)]
         return _kept(convolve(ends), [before for before, _ in crops], lengths, is_all=all(max(c) <= 0 for c in crops))
+
+    def check_inputs(self, name: str, inputs: tf.Tensor, input_size: int) -> None:
+        """Raises a ValueError if a layer of that name cannot take inputs of this shape."""
+        super().check_inputs(name, inputs, input_size)
+        last = inputs.shape.rank - 1 - self.batch_ndims
+        crops = self.padding.crops(self.reaches, self.strides, self.output_padding)
+        axes = zip(inputs.shape[last - self.rank : last], self.strides, self.reaches, crops, strict=True)
+        for size, stride, reach, crop in axes:
+            if size and (size - 1) * stride + reach <= sum(crop):
+                raise ValueError(
+                    f"`{name}` reaches {(size - 1) * stride + reach} positions from an axis of {size}, and its padding "
+                    f"cuts off {sum(crop)} of them, so that none is left. Received inputs of shape {inputs.shape}: use "
+                    "less padding or larger inputs."
+                )
 
 
 def _kept(outputs: tf.Tensor, befores: list[int], lengths: list[Any], *, is_all: bool) -> tf.Tensor:
@@ -59,12 +74,13 @@ class ConvolutionTranspose(Linear):
       filter_shape: Size of the filters, an int or one per spatial axis.
       rank: Number of spatial axes: 1, 2 or 3.
       strides: How far apart the filters of neighbouring inputs lie; int or one per axis.
-      padding: Of the convolution that this one transposes: `"VALID"`, `"SAME"`, `"CAUSAL"` (rank 1), `"FULL"`, in any
-        case, or pairs of numbers of positions cut off before and after, one for each axis.
+      padding: Of the convolution that this one transposes: `"VALID"`, `"SAME"` or `"FULL"`, in any case, or pairs of
+        numbers of positions cut off before and after, one for each axis; or `"CAUSAL"` (rank 1), which cuts off the
+        end, so that no output depends on a later input.
       dilations: Int or one per axis.
-      output_padding: Positions, fewer than the stride, added after each axis of the shortest output that the
-        convolution could have come from. None is `n s` positions for SAME and CAUSAL, and every position that a
-        filter or a stride covers otherwise.
+      output_padding: Positions, fewer than the stride, added after each axis, as Keras counts them: on top of
+        `(n - 1) s + r` less what the padding cuts off, which for SAME is `2 (r // 2)`. None is `n s` positions for SAME
+        and CAUSAL, and every position that a filter or a stride covers otherwise.
       init_kernel_fn: Initial kernel, or location of its posterior: `init_kernel_fn(shape, dtype)`.
       init_bias_fn: The same for the bias.
       make_kernel_bias_fn: What the weights are; see `Convolution`.
@@ -160,7 +176,8 @@ def _as_output_padding(value: int | Sequence[int] | None, strides: tuple[int, ..
     if value is None:
         return None
     values = tuple(value) if isinstance(value, Iterable) else (value,) * len(strides)
-    if len(values) != len(strides) or not all(0 <= v < max(s, 1) for v, s in zip(values, strides, strict=True)):
+    is_valid = len(values) == len(strides) and all(isinstance(v, numbers.Integral) for v in values)
+    if not (is_valid and all(0 <= int(v) < s for v, s in zip(values, strides, strict=True))):
         raise ValueError(
             "`output_padding` is a number of positions smaller than the stride, or one for each axis. "
             f"Received output_padding={value!r}, strides={strides}."

@@ -53,12 +53,6 @@ class Geometry(NamedTuple):
         return reference.each_kernel(self._apply, x, kernel, len(batch_shape)) + bias
 
     @property
-    def is_misread(self) -> bool:
-        """Whether TensorFlow's convolution of one channel is wrong here: see `test_native.py`."""
-        strides = self.options["strides"]
-        return self.input_shape[-1] == 1 and strides[-1] > 1 and set(strides[:-1]) == {1} and self.options["rank"] > 1
-
-    @property
     def _apply(self) -> Callable[..., np.ndarray]:
         names = ("strides", "padding", "dilations", "groups", "output_padding")
         options = {name: self.options[name] for name in names if name in self.options}

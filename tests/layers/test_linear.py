@@ -46,7 +46,7 @@ def test_an_operator_is_a_layer_with_every_estimator(estimator):
     mean = 2 * X @ layer.kernel.mean().numpy() + layer.bias.mean().numpy()
     np.testing.assert_allclose(layer(X, weights="mean"), mean, rtol=1e-12)
     assert layer.linear_op.name == "Doubled"
-    assert np.abs(layer(X, seed=1) - mean).max() > 1e-3
+    assert estimator == "mean" or np.abs(layer(X, seed=1) - mean).max() > 1e-3
 
 
 def test_the_fan_in_is_the_operators_and_not_that_of_the_shape():

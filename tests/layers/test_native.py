@@ -13,9 +13,8 @@ from bayesconv.layers import native
 RNG = np.random.default_rng(0)
 
 
-# FAILS: with one input channel, stride 1 in height and more in width, and outputs one column wide, oneDNN's float32
-# convolution reads other memory than its inputs (TF_ENABLE_ONEDNN_OPTS=0 is right). Remove `is_misread` from
-# geometries.py once this passes.
+# With one input channel, stride 1 in height and more in width, and outputs one column wide, oneDNN's float32
+# convolution reads other memory than its inputs (TF_ENABLE_ONEDNN_OPTS=0 is right).
 @pytest.mark.parametrize(
     ("space", "filter_shape", "strides"),
     [((3, 3), 2, (1, 2)), ((4, 4), (1, 3), (1, 3)), ((7, 5), (1, 3), (1, 3)), ((2, 3, 3), (1, 1, 2), (1, 1, 3))],
@@ -27,6 +26,48 @@ def test_one_channel_and_a_stride_in_width_alone_over_one_column(space, filter_s
     np.testing.assert_allclose(layer(x), expected, rtol=1e-5, atol=1e-5)
     compiled = tf.function(layer, input_signature=[tf.TensorSpec([None, *[None] * len(space), 1])])
     np.testing.assert_allclose(compiled(x), expected, rtol=1e-5, atol=1e-5)
+
+
+# The same convolution is the slope of a transposed one with one output channel.
+@pytest.mark.parametrize("options", [{"output_padding": (0, 1)}, {"padding": "SAME"}])
+def test_slopes_of_a_transposed_convolution_to_one_channel(options):
+    x, direction = RNG.normal(size=(2, 2, 4, 1, 2)).astype(np.float32)
+    layer = bc.ConvolutionTranspose(2, 1, (1, 2), strides=(1, 3), use_bias=False, **options)
+    inputs = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(inputs)
+        loss = tf.reduce_sum(outputs * outputs)
+    change = reference.transposed_convolution(
+        direction, layer.kernel.numpy(), (1, 3), **{"padding": "VALID", **options}
+    )
+    expected = np.sum(2 * outputs.numpy() * change)
+    np.testing.assert_allclose(np.sum(tape.gradient(loss, inputs) * direction), expected, rtol=1e-4, atol=1e-5)
+
+
+# In a graph, float32 conv3d with dilations that differ between axes is given a wrong static shape, or refused.
+@pytest.mark.parametrize("dilations", [(1, 2, 3), (3, 3, 1), (2, 1, 1)])
+@pytest.mark.parametrize("make", ["convolution", "depthwise", "transpose"])
+def test_dilations_that_differ_in_three_dimensions_in_a_graph(make, dilations):
+    layer = {
+        "convolution": lambda **options: bc.Convolution(2, 2, 2, **options),
+        "depthwise": lambda **options: bc.DepthwiseConvolution(2, 2, **options),
+        "transpose": lambda **options: bc.ConvolutionTranspose(2, 2, 2, **options),
+    }[make](rank=3, dilations=dilations)
+    x = tf.constant(RNG.normal(size=(2, *[d + 1 for d in dilations], 2)), tf.float32)
+
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = layer(x)
+            loss = tf.reduce_sum(outputs**2)
+        return outputs, tape.gradient(loss, x)
+
+    compiled = tf.function(run).get_concrete_function(x)
+    expected = run(x)
+    assert [part.shape for part in compiled.structured_outputs] == [part.shape for part in expected]
+    for found, wanted in zip(compiled(x), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

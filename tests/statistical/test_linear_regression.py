@@ -87,19 +87,25 @@ def elbo_of(data: Problem, loc: np.ndarray, scale: np.ndarray) -> float:
     return -0.5 * len(y) * math.log(2 * math.pi * NOISE**2) - squares / (2 * NOISE**2) - kl
 
 
-def model_of(data: Problem, estimator: Any = "flipout", dtype: Any = tf.float64) -> bc.Sequential:
+def model_of(
+    data: Problem, estimator: Any = "flipout", dtype: Any = tf.float64, *, is_transposed: bool = False
+) -> bc.Sequential:
+    """A convolution, or a transposed one with the kernel turned over and all but the central output cut off."""
     factory = functools.partial(
         bc.make_kernel_bias_variational, estimator=estimator, prior={"name": "normal", "scale": PRIOR_SCALE}
     )
     size, channels = data.images.shape[2:]
-    layer = bc.Convolution(channels, 1, size, make_kernel_bias_fn=factory, use_bias=False, dtype=dtype)
+    kind, options = (bc.ConvolutionTranspose, {"padding": "FULL"}) if is_transposed else (bc.Convolution, {})
+    layer = kind(channels, 1, size, make_kernel_bias_fn=factory, use_bias=False, dtype=dtype, **options)
     return bc.Sequential([layer, bc.Flatten()])
 
 
 def put_at(model: bc.Sequential, loc: np.ndarray, scale: np.ndarray) -> None:
     kernel = {path.rpartition("/")[2]: variable for path, variable in model.named_variables.items()}
-    kernel["loc"].assign(loc.reshape(kernel["loc"].shape))
-    kernel["untransformed_scale"].assign(np.log(scale).reshape(kernel["loc"].shape))
+    for name, value in (("loc", loc), ("untransformed_scale", np.log(scale))):
+        value = value.reshape(kernel[name].shape)
+        is_transposed = isinstance(model[0], bc.ConvolutionTranspose)
+        kernel[name].assign(value[::-1, ::-1] if is_transposed else value)
 
 
 def parameters_of(model: bc.Sequential) -> tuple[np.ndarray, np.ndarray]:
@@ -112,6 +118,8 @@ def choices() -> list[Any]:
     names = {}
     for name in estimators.names():
         oracle = oracles.ESTIMATOR_ORACLES.get(name)
+        if oracle is not None and not oracle.is_noisy:
+            continue  # its scales learn nothing from the data
         approximate = oracle is not None and not oracle.is_exact(oracles.CASES["conv2d"])
         names[name] = {"name": name, "approximate": True} if approximate else name
     return [pytest.param(choice, id=name) for name, choice in names.items()]
@@ -140,12 +148,14 @@ def test_an_orthogonal_design_has_no_gap():
     assert optimum(problem(3)).gap > 0.5
 
 
-@pytest.mark.parametrize("kernel_size", [1, 3])
+@pytest.mark.parametrize(("kernel_size", "is_transposed"), [(1, False), (3, False), (3, True)])
 @pytest.mark.parametrize("estimator", choices())
-def test_the_objective_at_the_optimum_is_the_closed_form_and_its_gradient_is_zero(estimator, kernel_size):
+def test_the_objective_at_the_optimum_is_the_closed_form_and_its_gradient_is_zero(
+    estimator, kernel_size, is_transposed
+):
     # 2,500 draws; a KL divided twice or not at all, or one that is a mean, is off by hundreds of standard errors.
     data = problem(kernel_size)
-    best, model = optimum(data), model_of(data, estimator)
+    best, model = optimum(data), model_of(data, estimator, is_transposed=is_transposed)
     put_at(model, best.mean, best.scale)
 
     def one(seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
