@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bayesconv.inputs import as_inputs, check_targets, dtype_of, output_size_of
+from bayesconv.inputs import as_inputs, check_positive_int, check_targets, dtype_of, output_size_of
 from bayesconv.layers import Layer
 
 CALIBRATION_SIZE = 256
@@ -28,8 +28,7 @@ class ArrayBatches:
     """
 
     def __init__(self, model: Layer, x: Any, y: Any, *, batch_size: int, likelihood: str, seed: int) -> None:
-        if not (isinstance(batch_size, int) and batch_size > 0):
-            raise ValueError(f"`batch_size` must be a positive int. Received {batch_size!r}.")
+        check_positive_int("batch_size", batch_size)
         self._x, self._y = as_inputs(model, x), np.asarray(y)
         check_targets(self._y, len(self._x), likelihood, output_size_of(model, self._x[:1]))
         self._batch_size, self._seed = batch_size, seed

@@ -91,7 +91,9 @@ class _Describer:
         return self._object(value, path)
 
     def _object(self, value: Any, path: tuple[str, ...]) -> dict[str, Any]:
-        if isinstance(value, (tf.DType, np.dtype)) or (isinstance(value, type) and issubclass(value, np.generic)):
+        if isinstance(value, (tf.DType, np.dtype)) or (
+            isinstance(value, type) and issubclass(value, (float, np.generic))
+        ):
             dtype: Any = value  # a NumPy type will do, which the stubs do not know
             return {"$dtype": tf.as_dtype(dtype).name}
         if isinstance(value, np.ndarray) or (tf.is_tensor(value) and not isinstance(value, tf.Variable)):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bayesconv.inputs import as_inputs, dtype_of, output_size_of
+from bayesconv.inputs import as_inputs, check_positive_int, dtype_of, output_size_of
 from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
@@ -71,7 +71,7 @@ def export_saved_model(
       True
     """
     example = _checked_example(model, input_shape, num_samples, seed, calibration)
-    path = Path(directory)
+    path = Path(directory).resolve()
     _check_target(path, overwrite)
     module, signatures = _module(model, example, as_likelihood(likelihood), num_samples, seed)
     _write_folder(path, lambda folder: tf.saved_model.save(module, folder, signatures))
@@ -155,8 +155,10 @@ def _checked_example(
     if not isinstance(model, Layer):
         raise TypeError(f"export_saved_model exports a single layer. Received {model!r}.")
     for name, sizes in (("input_shape", list(input_shape)), ("num_samples", [num_samples])):
-        if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
+        if not sizes:
             raise ValueError(f"`{name}` holds positive ints. Received {sizes}.")
+        for size in sizes:
+            check_positive_int(name, size)
     if not (isinstance(seed, int) and -(2**63) <= seed < 2**63):
         raise ValueError(f"A seed is an int of 64 bits, with its sign. Received {seed!r}.")
     if is_recalibrated(model) != (calibration is not None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -73,3 +74,9 @@ def _check_shape(y: np.ndarray, num_examples: int, likelihood: str, output_size:
             f"The {likelihood} likelihood takes targets [N, {output_size}], since the model has {output_size} outputs. "
             f"Received targets of shape {y.shape}."
         )
+
+
+def check_positive_int(name: str, value: Any) -> None:
+    """Raises a ValueError that names the argument unless it is a positive int, Python's or NumPy's."""
+    if not (isinstance(value, numbers.Integral) and int(value) > 0):
+        raise ValueError(f"`{name}` must be a positive int. Received {value!r}.")

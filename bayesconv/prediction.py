@@ -18,7 +18,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from bayesconv import random, sampling
-from bayesconv.inputs import as_inputs, dtype_of, output_size_of
+from bayesconv.inputs import as_inputs, check_positive_int, dtype_of, output_size_of
 from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
@@ -106,6 +106,9 @@ def predict(
 ) -> Predictive:
     """Predicts with uncertainty.
 
+    A model is compiled at its first prediction on inputs of a shape. As in any tf.function, what it reads of Python then,
+    a flag or a number in a closure, stays as it was; variables do not.
+
     Args:
       model: A layer from `[N, ..]` to `[N, K]`, or a list of them, which count equally.
       x: Inputs `[N, ..]`, or a `tf.data.Dataset` of batches; of pairs, the first part is used.
@@ -134,6 +137,7 @@ def predict(
       ((5, 3), (8, 5, 3))
     """
     _check_arguments(num_samples, method, weights, batch_size)
+    num_samples, batch_size = int(num_samples), int(batch_size)
     members: list[Layer] = [model] if isinstance(model, Layer) else list(model)
     if not members:
         raise ValueError("predict needs a model or a list with at least one. Received an empty list.")
@@ -270,8 +274,7 @@ class _Moments:
 
 def _check_arguments(num_samples: int, method: str, weights: str, batch_size: int) -> None:
     for name, count in (("num_samples", num_samples), ("batch_size", batch_size)):
-        if not (isinstance(count, int) and count > 0):
-            raise ValueError(f"`{name}` must be a positive int. Received {count!r}.")
+        check_positive_int(name, count)
     for name, value, choices in (("method", method, METHODS), ("weights", weights, ("sample", "mean"))):
         if value not in choices:
             raise ValueError(unknown_name_message(f"value of `{name}`", value, choices))

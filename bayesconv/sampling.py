@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from bayesconv import calls, precision, random
 from bayesconv.compilation import compiled
-from bayesconv.layers import Layer
+from bayesconv.layers import Layer, Linear
 from bayesconv.likelihoods import Likelihood
 from bayesconv.weights import KernelBias
 
@@ -100,6 +100,8 @@ class Sampler:
         with calls.entered(call):
             self._alive()(example)
         self._is_random = call.is_random
+        if self._weights == "coherent":
+            _check_all_drew(self._alive(), call.draws)
         return {key: tuple(t for t in draw if t is not None) for key, draw in call.draws.items()}
 
     def _evaluate_bank(self, batch: tf.Tensor, draws: Bank) -> Sums:
@@ -125,6 +127,17 @@ class Sampler:
         weights = self._weights if given else "mean"
         with calls.entered(calls.Call(0, is_training=False, weights=weights, draws=given)):
             return precision.widened(self._alive()(batch))
+
+
+def _check_all_drew(model: Layer, draws: dict[calls.DrawKey, Any]) -> None:
+    drawn = {layer for _, layer, *_use in draws}
+    silent = [m.name for m in model.submodules if isinstance(m, Linear) and m.posterior and m not in drawn]
+    if silent:
+        raise RuntimeError(
+            f"Prediction draws the weights of every Bayesian layer beforehand, and {silent} did not draw. Layers that "
+            "a tf.function inside of the model calls are out of reach: compile the whole model instead. Layers that "
+            "the model does not use should not be in it."
+        )
 
 
 _samplers: weakref.WeakKeyDictionary[Layer, dict[Any, Sampler]] = weakref.WeakKeyDictionary()

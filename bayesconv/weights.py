@@ -78,7 +78,7 @@ def as_kernel_bias(value: Any) -> KernelBias:
     """
     if hasattr(value, "kernel"):
         return KernelBias(value.kernel, getattr(value, "bias", None))
-    value = getattr(value, "model", value)  # a joint distribution keeps its parts there
+    value = _parts(value)
     if isinstance(value, Mapping) and "kernel" in value:
         return KernelBias(value["kernel"], value.get("bias"))
     if isinstance(value, (tuple, list)) and len(value) in (1, 2):
@@ -87,6 +87,13 @@ def as_kernel_bias(value: Any) -> KernelBias:
         "A kernel and a bias come as a pair, as a mapping with the keys 'kernel' and 'bias', or as a joint "
         f"distribution of two parts. Received {value!r} of type {type(value).__name__}."
     )
+
+
+def _parts(value: Any) -> Any:
+    model = getattr(value, "model", value)  # a joint distribution keeps its parts there
+    if callable(model) and hasattr(value, "sample_distributions"):  # or makes them in a coroutine
+        return tuple(value.sample_distributions(seed=0)[0])
+    return model
 
 
 def fan_in_of(kernel_shape: tuple[int, ...], batch_ndims: int = 0) -> int:

@@ -308,3 +308,64 @@ def test_images_are_shown_side_by_side():
     plt.close(figure)
     with pytest.raises(ValueError, match=r"must be \[\.\., N, H, W, C\]\. Received shape \[2, 2\]"):
         tfn.util.display_imgs(np.zeros([2, 2]))
+
+
+# Factories: joint distributions, in every name and order that TFP had.
+
+
+@pytest.mark.parametrize("name", ["make_kernel_bias_posterior_mvn_diag", "make_kernel_bias_prior_spike_and_slab"])
+def test_factories_of_distributions_give_joint_distributions(name):
+    joint = getattr(tfn.util, name)([5, 2], [2])
+    assert isinstance(joint, tfd.JointDistributionSequential)
+    draw = joint.sample(seed=1)
+    assert [part.shape.as_list() for part in draw] == [[5, 2], [2]]
+    assert joint.log_prob(draw).shape == []
+    again = tfd.JointDistributionSequential(joint.model)
+    np.testing.assert_allclose(again.log_prob(draw), joint.log_prob(draw), rtol=1e-6)
+
+
+def test_factories_take_both_names_and_both_orders():
+    ones = tf.initializers.ones()
+    for given in (
+        tfn.util.make_kernel_bias([2, 3], [3], kernel_initializer=ones),
+        tfn.util.make_kernel_bias([2, 3], [3], init_kernel_fn=ones),
+        tfn.util.make_kernel_bias([2, 3], [3], ones),
+        tfn.util.make_kernel_bias([2, 3], [3], tf.float32, ones),
+        tfn.util.make_kernel_bias([2, 3], [3], np.float32, ones, None, "kernel", "bias"),
+    ):
+        assert (given[0].numpy() == 1).all()
+        assert (given[1].numpy() == 0).all()
+    with pytest.raises(TypeError, match=r"takes .* after the shapes"):
+        tfn.util.make_kernel_bias([2, 3], [3], *range(8))
+
+
+def test_a_layer_of_ones_own_is_made_of_the_factories():
+    class Dense(tfn.VariationalLayer):
+        def __init__(self, inputs, outputs):
+            super().__init__(
+                posterior=tfn.util.make_kernel_bias_posterior_mvn_diag([inputs, outputs], [outputs]),
+                prior=tfn.util.make_kernel_bias_prior_spike_and_slab([inputs, outputs], [outputs]),
+            )
+
+        def _eval(self, inputs, weights):
+            return inputs @ weights[0] + weights[1]
+
+    layer = Dense(4, 3)
+    assert layer(tf.ones([2, 4])).shape == [2, 3]
+    assert np.isfinite(layer.extra_loss)
+
+
+def test_a_coroutine_is_a_joint_distribution_too():
+    root = tfd.JointDistributionCoroutine.Root
+
+    def make_prior(kernel_shape, bias_shape, *args, **kwargs):
+        def parts():
+            yield root(tfd.Sample(tfd.Normal(0.0, 0.5), kernel_shape))
+            yield root(tfd.Sample(tfd.Normal(0.0, 0.5), bias_shape))
+
+        return tfd.JointDistributionCoroutine(parts)
+
+    layer = tfn.AffineVariationalFlipout(4, 3, make_prior_fn=make_prior)
+    assert layer.prior.kernel.event_shape == [4, 3]
+    assert float(layer.prior.kernel.stddev()[0, 0]) == 0.5
+    assert np.isfinite(layer(tf.ones([2, 4])).numpy()).all()

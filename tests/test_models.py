@@ -121,3 +121,13 @@ def test_a_residual_block_of_resnet20_adds_its_input():
         layer.kernel.assign(tf.zeros_like(layer.kernel))
     x = tf.constant(np.random.default_rng(0).normal(size=[1, 4, 4, 16]), tf.float32)
     np.testing.assert_allclose(block(x), tf.nn.relu(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "resnet20"])
+def test_xla_compiles_a_model_for_unknown_batch_sizes(name):
+    model = models.get(name)((8, 8, 1), 3, bc.make_kernel_bias_flipout)
+    compiled = tf.function(
+        lambda x: model(x, seed=1), input_signature=[tf.TensorSpec([None, 8, 8, 1])], jit_compile=True
+    )
+    x = tf.constant(np.random.default_rng(0).normal(size=[3, 8, 8, 1]), tf.float32)
+    np.testing.assert_allclose(compiled(x), model(x, seed=1), rtol=1e-3, atol=1e-4)

@@ -323,3 +323,25 @@ def test_a_layer_in_a_loop_of_the_model_is_refused_by_name():
     )
     with pytest.raises(RuntimeError, match="`inside` is called inside a loop"):
         bc.predict(loop, np.ones([2, 3], np.float32))
+
+
+def test_a_layer_whose_draws_are_out_of_reach_is_an_error_and_not_a_point_prediction():
+    class Hidden(bc.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+            self.compiled = tf.function(lambda x: self.inner(x, is_training=False, weights="mean"), autograph=False)
+
+        def forward(self, inputs, *, is_training, seed):
+            return self.compiled(inputs)
+
+    model, x = Hidden(), np.ones([2, 4], np.float32)
+    model(x)  # from here on its trace is in the cache
+    with pytest.raises(RuntimeError, match=r"\['affine'\] did not draw.* compile the whole model"):
+        bc.predict(model, x, num_samples=4)
+
+
+def test_counts_may_be_numpys():
+    model = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+    predictive = bc.predict(model, np.ones([2, 4], np.float32), num_samples=np.int64(3), batch_size=np.int32(1))
+    assert predictive.logits.shape == (3, 2, 3)

@@ -4,7 +4,9 @@
 differs, and how each piece is written without this module.
 """
 
-from bayesconv.compat import initializers, losses, shapes, util
+from typing import Any
+
+from bayesconv.compat import factories, initializers, losses, shapes, util
 from bayesconv.compat.affine import (
     Affine,
     AffineVariationalFlipout,
@@ -50,5 +52,8 @@ __all__ = [
 for _part in [globals()[name] for name in __all__]:
     if isinstance(_part, type):
         register_layer(f"compat.{_part.__name__}")(_part)
-for _function in (losses.kl_divergence_exact, losses.kl_divergence_monte_carlo, shapes.flattened, shapes.expanded):
-    register_function(".".join([*_function.__module__.split(".")[1:], _function.__name__]))(_function)
+_OURS: dict[Any, tuple[str, ...]] = {losses: ("kl_divergence_exact", "kl_divergence_monte_carlo"), shapes: ("flattened", "expanded")}
+_OURS[factories] = tuple(name for name in vars(factories) if name.startswith("make_kernel_bias"))
+for _module, _names in _OURS.items():
+    for _name in _names:
+        register_function(f"{_module.__name__.partition('.')[2]}.{_name}")(getattr(_module, _name))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from bayesconv.compat.datasets import halflife_decay, tune_dataset
-from bayesconv.compat.fitting import make_fit_op, tfcompile
-from bayesconv.compat.random_variable import CallOnce, RandomVariable
-from bayesconv.compat.saving import variables_load, variables_save, variables_summary
-from bayesconv.compat.shapes import batchify_op, expand_dims, flatten_rightmost, trace
-from bayesconv.kernel_bias import (
+from bayesconv.compat.factories import (
     make_kernel_bias,
     make_kernel_bias_posterior_mvn_diag,
     make_kernel_bias_prior_spike_and_slab,
 )
+from bayesconv.compat.fitting import make_fit_op, tfcompile
+from bayesconv.compat.random_variable import CallOnce, RandomVariable
+from bayesconv.compat.saving import variables_load, variables_save, variables_summary
+from bayesconv.compat.shapes import batchify_op, expand_dims, flatten_rightmost, trace
 
 __all__ = [
     "CallOnce",

@@ -53,8 +53,8 @@ class Layer(tf.Module):
 
     @recording
     def __init__(self, *, also_track: Any = None, name: str | None = None) -> None:
-        super().__init__(name=re.sub(r"\W", "_", name) if name else None)
-        self._also_track = also_track
+        super().__init__(name=_as_identifier(name))
+        self._also_track, self._tracked = also_track, members.trackable(also_track)
         self._last_call = LastCall()
 
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> Any:
@@ -91,6 +91,8 @@ class Layer(tf.Module):
         """
         if callable(inputs):
             return Sequential([inputs, self])
+        if isinstance(inputs, np.ndarray) and inputs.dtype.kind == "f":
+            inputs = inputs.astype(_dtype_of(self).as_numpy_dtype, copy=False)
         with calls.enter(seed, is_training, weights) as call, collect_extras() as extras:
             output = _as_output(self.name, self.forward(inputs, is_training=call.is_training, seed=call.given_seed))
             if output.extra_loss is not None or output.extra_result is not None:
@@ -158,6 +160,18 @@ class Layer(tf.Module):
         from bayesconv.layers.summary import summarize
 
         return summarize(self)
+
+
+def _as_identifier(name: str | None) -> str | None:
+    if not (name is None or isinstance(name, str)):
+        raise TypeError(f"`name` is a string. Received {name!r}.")
+    return re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII) if name else None
+
+
+def _dtype_of(layer: Layer) -> Any:
+    """The type of the first layer inside that has one."""
+    types = (getattr(module, "dtype", None) for module in (layer, *layer.submodules) if isinstance(module, Layer))
+    return next((dtype for dtype in types if isinstance(dtype, tf.DType)), tf.float32)
 
 
 def _as_output(name: str, value: Any) -> LayerOutput:

@@ -151,9 +151,11 @@ class Linear(Layer):
             inputs = tf.cast(inputs, self._dtype)
         compute_dtype = precision.narrowed(self._dtype)
         if inputs.dtype not in (self._dtype, compute_dtype):
+            way_out = f"cast them, tf.cast(x, tf.{self._dtype.name})"
+            if inputs.dtype.is_floating:
+                way_out += f", or build the layer with dtype=tf.{inputs.dtype.name}"
             raise TypeError(
-                f"`{self.name}` computes in {self._dtype.name}. Received inputs of {inputs.dtype.name}: cast them, or "
-                f"build the layer with dtype=tf.{inputs.dtype.name}."
+                f"`{self.name}` computes in {self._dtype.name}. Received inputs of {inputs.dtype.name}: {way_out}."
             )
         self._linear_op.check_inputs(self.name, inputs, self._input_size)
         if inputs.shape[-1] is None:

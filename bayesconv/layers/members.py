@@ -12,14 +12,42 @@ from bayesconv.registry import name_of
 
 def check_member(member: Any) -> Any:
     """The member of a layer made of layers; a TypeError if it cannot be called, or has variables that get lost."""
-    if not callable(member):
-        raise TypeError(f"A member of a Sequential must be callable. Received {member!r}.")
+    if not callable(member) or isinstance(member, type):
+        hint = f" Make one of it: {member.__name__}(..)." if isinstance(member, type) else ""
+        raise TypeError(f"A member of a layer must be callable, a layer or a function. Received {member!r}.{hint}")
+    wrapped = getattr(member, "python_function", None)  # of a tf.function
+    if isinstance(getattr(wrapped, "__self__", wrapped), tf.Module):
+        raise TypeError(
+            f"A compiled module hides its variables and its draws. Received a tf.function of {wrapped!r}: make the "
+            "module itself the member, and compile the whole model."
+        )
     if not isinstance(member, tf.Module) and (getattr(member, "variables", None) or _is_to_be_built(member)):
         raise TypeError(
             f"{type(member).__name__} owns variables but is no tf.Module, so they would never be trained. Use "
             "bayesconv.Affine or bayesconv.Convolution, or wrap its function in a tf.Module."
         )
     return member
+
+
+def trackable(value: Any) -> Any:
+    """What is to be tracked, with TensorFlow's variables in the place of Keras' layers and variables.
+
+    Raises:
+      TypeError: If it holds a Keras layer that has not made its variables yet.
+    """
+    return tf.nest.map_structure(_trackable, value)
+
+
+def _trackable(value: Any) -> Any:
+    if isinstance(value, tf.Module) or not type(value).__module__.startswith("keras."):
+        return value
+    if _is_to_be_built(value):
+        raise TypeError(
+            f"`also_track` takes what has its variables already. Received {type(value).__name__}, which makes them when "
+            "it is first called: call its build(input_shape) before."
+        )
+    inner = getattr(value, "variables", None)
+    return getattr(value, "value", value) if inner is None else [variable.value for variable in inner]
 
 
 def _is_to_be_built(member: Any) -> bool:

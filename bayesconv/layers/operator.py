@@ -110,7 +110,9 @@ class SpatialOperator(Operator):
     @property
     def hint(self) -> tuple[str, str]:
         """For messages: what else to say of the inputs' shape, and the way out."""
-        return ", channels last", "Grey images need a channel axis: x[..., tf.newaxis]."
+        return ", channels last", (
+            "Grey images need a channel axis, x[..., tf.newaxis]; images with channels first need tf.transpose."
+        )
 
     def apply(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Applies a kernel to inputs with one batch axis or more, a batch of kernels as groups of channels."""
@@ -190,7 +192,7 @@ def nonempty(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Ten
         return inputs, lambda outputs: outputs
     num, rank = tf.shape(inputs)[0], len(inputs.shape)
     missing = tf.cast(tf.equal(num, 0), tf.int32)
-    examples = tf.pad(inputs, tf.scatter_nd([[0, 1]], [missing], [rank, 2]))
+    examples = tf.pad(inputs, tf.concat([[[0, missing]], tf.zeros([rank - 1, 2], tf.int32)], axis=0))
     examples.set_shape(tf.TensorShape([None]).concatenate(inputs.shape[1:]))
 
     def restored(outputs: tf.Tensor) -> tf.Tensor:

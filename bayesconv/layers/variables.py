@@ -34,9 +34,23 @@ def named_variables(root: tf.Module, layer_type: type[tf.Module]) -> dict[str, t
 
 
 def _layers(root: tf.Module, layer_type: type[tf.Module]) -> list[tuple[list[str], tf.Module]]:
-    flatten: Any = root._flatten  # type: ignore[attr-defined]
-    pairs = flatten(predicate=lambda m: isinstance(m, layer_type), with_path=True)
-    return [([], root)] + [([str(part).lstrip("_") for part in path], layer) for path, layer in pairs]
+    found: list[tuple[tuple[Any, ...], Any]] = [((), root)]
+    _walk(root, (), {id(root)}, found)
+    layers = [(path, module) for path, module in found if isinstance(module, layer_type)]
+    return [([str(part).lstrip("_") for part in path], layer) for path, layer in layers]
+
+
+def _walk(module: Any, path: tuple[Any, ...], seen: set[int], found: list[tuple[tuple[Any, ...], Any]]) -> None:
+    # TensorFlow's own walk with paths visits a module as often as there are paths to it.
+    for inner_path, inner in module._flatten(recursive=False, predicate=_is_module, with_path=True):
+        if id(inner) not in seen:
+            seen.add(id(inner))
+            found.append(((*path, *inner_path), inner))
+            _walk(inner, (*path, *inner_path), seen, found)
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, tf.Module)
 
 
 def _free(taken: Mapping[str, tf.Variable], path: str) -> str:

@@ -299,3 +299,51 @@ def test_eval_takes_what_the_call_takes():
     layer = bc.Affine(3, 2)
     for x in (np.ones([1, 3]), [[1.0, 1.0, 1.0]], tf.ones([1, 3])):
         np.testing.assert_array_equal(layer.eval(x), layer(tf.ones([1, 3])))
+
+
+# What comes with a model from elsewhere.
+
+
+def test_an_array_takes_the_type_of_the_first_layer_that_has_one():
+    for dtype in (tf.float32, tf.float64):
+        model = bc.Sequential([bc.Flatten(), bc.Affine(16, 2, dtype=dtype)])
+        for given in (np.float16, np.float32, np.float64):
+            assert model(np.ones([1, 4, 4, 1], given)).dtype == dtype
+    assert bc.Lambda(lambda ids: tf.gather([[1.0], [2.0]], ids))(np.array([1, 0])).numpy().tolist() == [[2.0], [1.0]]
+
+
+@pytest.mark.parametrize(("name", "expected"), [("3x3", "_3x3"), ("a b", "a_b"), ("ü", "_"), ("ok_1", "ok_1")])
+def test_any_string_is_a_name(name, expected):
+    assert bc.Affine(2, 3, name=name).name == expected
+
+
+def test_a_name_is_a_string():
+    with pytest.raises(TypeError, match=r"`name` is a string\. Received 3"):
+        bc.Affine(2, 3, name=3)
+
+
+@pytest.mark.parametrize("part", ["layer", "variables"])
+def test_variables_of_keras_are_tracked_as_what_they_are_underneath(part):
+    dense = keras.layers.Dense(3)
+    dense.build([None, 2])
+    tracked = dense if part == "layer" else dense.trainable_variables
+    layer = bc.Lambda(dense, also_track=tracked)
+    assert [v.shape.as_list() for v in layer.trainable_variables] == [[2, 3], [3]]
+    layer.trainable_variables[1].assign([1.0, 2.0, 3.0])
+    assert layer(tf.zeros([1, 2])).numpy().tolist() == [[1.0, 2.0, 3.0]]
+
+
+def test_a_keras_layer_without_its_variables_cannot_be_tracked():
+    with pytest.raises(TypeError, match=r"Received Dense, which makes them when .* build\(input_shape\)"):
+        bc.Lambda(tf.identity, also_track=keras.layers.Dense(3))
+
+
+def test_a_class_in_the_place_of_a_layer_is_refused_with_the_call_to_make():
+    with pytest.raises(TypeError, match=r"must be callable.* Make one of it: Flatten\(\.\.\)\."):
+        bc.Sequential([bc.Flatten])
+
+
+def test_a_compiled_layer_is_no_member():
+    with pytest.raises(TypeError, match="compiled module hides its variables and its draws"):
+        bc.Sequential([tf.function(bc.Affine(2, 3))])
+    assert bc.Sequential([tf.function(tf.nn.relu)])(tf.constant([-1.0])).numpy() == [0.0]

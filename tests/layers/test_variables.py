@@ -57,3 +57,10 @@ def test_assigning_lists_all_problems_and_then_only_their_number():
     variables.assign(model.named_variables, {path: value + 1 for path, value in before.items()}, source="here")
     for path, variable in model.named_variables.items():
         np.testing.assert_array_equal(variable, before[path] + 1)
+
+
+def test_layers_that_share_layers_are_visited_once():
+    model = bc.Sequential([bc.Affine(2, 2)])
+    for _ in range(30):  # 2^30 paths to the layer
+        model = bc.Sequential([model, model])
+    assert list(model.named_variables) == ["layers/0/" * 31 + "kernel", "layers/0/" * 31 + "bias"]
