@@ -92,7 +92,7 @@ class Layer(tf.Module):
         if callable(inputs):
             return Sequential([inputs, self])
         if isinstance(inputs, np.ndarray) and inputs.dtype.kind == "f":
-            inputs = inputs.astype(_dtype_of(self).as_numpy_dtype, copy=False)
+            inputs = inputs.astype(_dtype_of(self) or inputs.dtype, copy=False)
         with calls.enter(seed, is_training, weights) as call, collect_extras() as extras:
             output = _as_output(self.name, self.forward(inputs, is_training=call.is_training, seed=call.given_seed))
             if output.extra_loss is not None or output.extra_result is not None:
@@ -169,9 +169,9 @@ def _as_identifier(name: str | None) -> str | None:
 
 
 def _dtype_of(layer: Layer) -> Any:
-    """The type of the first layer inside that has one."""
+    """The type of the first layer inside that has one, as NumPy's; None if there is none."""
     types = (getattr(module, "dtype", None) for module in (layer, *layer.submodules) if isinstance(module, Layer))
-    return next((dtype for dtype in types if isinstance(dtype, tf.DType)), tf.float32)
+    return next((dtype.as_numpy_dtype for dtype in types if isinstance(dtype, tf.DType)), None)
 
 
 def _as_output(name: str, value: Any) -> LayerOutput:

@@ -129,7 +129,7 @@ class TestComposition:
             bc.Sequential([])
 
     def test_a_member_that_cannot_be_called_is_refused(self):
-        with pytest.raises(TypeError, match=r"must be callable\. Received 3"):
+        with pytest.raises(TypeError, match=r"must be callable.* Received 3"):
             bc.Sequential([bc.Affine(2, 2), 3])
 
     def test_a_keras_layer_is_refused_whether_it_has_variables_yet_or_not(self):
