@@ -26,10 +26,10 @@ demo: .venv/ready ## Trains a Bayesian CNN on handwritten digits, evaluates it a
 	$(BIN)/bayesconv plot $(RUN)
 
 test: .venv/dev ## Runs the test suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 full: .venv/dev ## Runs the full product of layer, estimator, prior and way of running
-	$(BIN)/python -m pytest -q -m full
+	$(BIN)/python -m pytest -q -m full --numprocesses=auto --maxprocesses=4
 
 lint: .venv/dev ## Checks style
 	$(BIN)/ruff check .
