@@ -11,6 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "bayesconv.diagnostics": ("Diagnosis", "diagnose"),
     "bayesconv.export": ("export_saved_model",),
     "bayesconv.extras": ("Extras", "collect_extras"),
     "bayesconv.kernel_bias": (
@@ -21,6 +22,7 @@ _HOME = {
         "make_kernel_bias_posterior_mvn_diag",
         "make_kernel_bias_prior_spike_and_slab",
         "make_kernel_bias_reparameterization",
+        "make_kernel_bias_sliced",
         "make_kernel_bias_variational",
     ),
     "bayesconv.layers": (
@@ -51,16 +53,20 @@ _HOME = {
         "Upsample",
     ),
     "bayesconv.objectives": ("elbo",),
+    "bayesconv.overrides": ("make_kernel_bias_by_layer",),
     "bayesconv.precision": ("compute_dtype",),
+    "bayesconv.prior_predictive": ("sample_prior",),
     "bayesconv.prediction": ("Predictive", "predict"),
     "bayesconv.random": ("set_seed",),
     "bayesconv.loop": ("History",),
     "bayesconv.names": ("register_function", "register_layer"),
     "bayesconv.saving": ("load_model", "save_model"),
     "bayesconv.training": ("fit",),
+    "bayesconv.transfer": ("continue_from", "start_from_weights"),
     "bayesconv.weights": ("KernelBias", "WeightSpec", "as_kernel_bias", "map_kernel_bias"),
 }
 _MODULES = (
+    "bounds",
     "compat",
     "config",
     "data",
@@ -73,6 +79,7 @@ _MODULES = (
     "metrics",
     "models",
     "objectives",
+    "overrides",
     "plotting",
     "posteriors",
     "prediction",

@@ -18,6 +18,7 @@ from bayesconv.sections import OPTIMIZERS, Part, RunConfig, problem, unknown_key
 from bayesconv.settings import KeyPath, Problem, Settings
 
 _REGISTRIES = {
+    "bounds": "bayesconv.bounds",
     "datasets": "bayesconv.data",
     "divergences": "bayesconv.divergences",
     "estimators": "bayesconv.estimators",
@@ -41,7 +42,9 @@ _PIECES: dict[tuple[str, ...], str] = {
     ("model", "divergence"): "divergences",
     ("objective", "likelihood"): "likelihoods",
     ("objective", "kl_schedule"): "schedules",
+    ("objective", "bound"): "bounds",
 }
+_OVERRIDABLE = {"estimator": "estimators", "posterior": "posteriors", "prior": "priors", "divergence": "divergences"}
 DETERMINISTIC = "deterministic"  # stands where a posterior may, but is none
 _NOT_OPTIMIZER_OPTIONS = {"learning_rate", "name", "kwargs"} | {
     # These take effect only in Keras' own training loop.
@@ -115,18 +118,31 @@ def schema() -> dict[str, Any]:
     definitions = result["$defs"]
     for path, kind in (*_PIECES.items(), (("training", "optimizer"), None)):
         properties = definitions[str(path[0]).capitalize()]["properties"] if len(path) > 1 else result["properties"]
-        names = registry(kind).names() if kind else OPTIMIZERS
-        names = (*names, DETERMINISTIC) if kind == "posteriors" else names
-        name = {"anyOf": [{"enum": list(names)}, {"type": "string"}]}
-        part = {"anyOf": [name, {"type": "object", "properties": {"name": name}, "required": ["name"]}]}
         field = properties[path[-1]]
         if path[-1] == "ood":
-            field["items"] = part
+            field["items"] = _part_schema(kind)
         else:
-            field.pop("$ref", None)
-            field |= part
+            _replace(field, _part_schema(kind))
+    override = definitions["Override"]["properties"]
+    for key, kind in _OVERRIDABLE.items():
+        _replace(override[key], _part_schema(kind))
+    _replace(override["match"], {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Match"}]})
     del definitions["Part"]
     return result
+
+
+def _part_schema(kind: str | None) -> dict[str, Any]:
+    names = registry(kind).names() if kind else OPTIMIZERS
+    names = (*names, DETERMINISTIC) if kind == "posteriors" else names
+    name = {"anyOf": [{"enum": list(names)}, {"type": "string"}]}
+    return {"anyOf": [name, {"type": "object", "properties": {"name": name}, "required": ["name"]}]}
+
+
+def _replace(field: dict[str, Any], schema: dict[str, Any]) -> None:
+    for key in ("$ref", "anyOf", "default"):
+        if key != "default" or field.get(key) is None:
+            field.pop(key, None)
+    field |= schema
 
 
 def import_plugins(modules: Iterable[str], folders: Iterable[Path], written: Settings) -> None:
@@ -170,6 +186,10 @@ def _parts(config: RunConfig) -> Iterator[tuple[KeyPath, str, Part]]:
                 yield (*path, i), kind, part
         else:
             yield path, kind, value
+    for i, override in enumerate(config.model.overrides):
+        for key, kind in _OVERRIDABLE.items():
+            if (part := getattr(override, key)) is not None:
+                yield ("model", "overrides", i, key), kind, part
 
 
 def _piece_problems(path: KeyPath, kind: str, part: Part) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""The command line: `bayesconv train | evaluate | predict | plot | list | schema`.
+"""The command line: `bayesconv train | evaluate | diagnose | predict | plot | list | schema`.
 
 Nothing heavy is imported before a command is known, so that `--help` answers at once.
 """
@@ -18,6 +18,7 @@ import bayesconv
 
 # The kinds of `bayesconv list`; spelled out here, for the module that knows them is slow to import.
 KINDS = (
+    "bounds",
     "datasets",
     "divergences",
     "estimators",
@@ -142,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_train(add("train", _train, "Train a configured model into a run folder."))
     _add_evaluate(add("evaluate", _evaluate, "Score a trained run on test and out-of-distribution images."))
+    _add_run(add("diagnose", _diagnose, "Look for what is wrong with the posteriors and the KL of a trained run."))
     _add_predict(add("predict", _predict, "Predict the images of a file."))
     _add_run(add("plot", _plot, "Draw the figures of a trained run."))
     listing = add("list", _list, "List what a configuration may choose from, with options and their defaults.")
@@ -213,6 +215,13 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         from bayesconv import evaluation, experiment, runs
     report = experiment.evaluate(arguments.run, num_samples=arguments.num_samples, seed=arguments.seed)
     _write(f"{evaluation.table(report)}\nWritten to {arguments.run / runs.EVALUATION}\n")
+
+
+def _diagnose(arguments: argparse.Namespace) -> None:
+    with _quiet_imports():
+        from bayesconv import experiment
+    diagnosis, paths = experiment.diagnose(arguments.run)
+    _write(f"{diagnosis}\n\nWritten to {' and '.join(map(str, paths))}\n")
 
 
 def _predict(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What the command line does with a configuration: train, evaluate, predict and draw."""
+"""What the command line does with a configuration: train, evaluate, diagnose, predict and draw."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 
 import bayesconv as bc
-from bayesconv import choices, data, evaluation, figures, image_files, runs
+from bayesconv import choices, data, evaluation, figures, image_files, objectives, plotting, runs
 from bayesconv.config import RunConfig
 from bayesconv.data import Dataset
+from bayesconv.diagnostics import Diagnosis
 from bayesconv.files import save_arrays, write_text
 from bayesconv.layers import Layer
 from bayesconv.loop import History
 from bayesconv.prediction import Predictive
+
+_DIAGNOSED = 512  # training images
 
 
 def train(
@@ -52,6 +55,7 @@ def train(
     dataset = data.resolve(config.data.identifier)()
     _check_fit(config, dataset)
     model = runs.build_model(config, dataset.input_shape, dataset.num_classes)
+    _check_bound(config, model)
     _check_out_of_distribution(runs.Run(folder, config, {}, model), dataset)
     announce(f"{model.summary()}\n")
     with runs.set_aside(folder) if overwrite else contextlib.nullcontext():
@@ -83,6 +87,7 @@ def _fit(model: Layer, dataset: Dataset, config: RunConfig, folder: Path, *, res
         temperature=objective.temperature,
         kl_schedule=objective.kl_schedule.identifier,
         num_samples=objective.num_samples,
+        bound=objective.bound.identifier,
         epochs=training.epochs,
         batch_size=training.batch_size,
         optimizer=training.optimizer.identifier,
@@ -164,6 +169,45 @@ def plot(run_dir: str | Path) -> list[Path]:
     return figures.draw(run, run.dataset())
 
 
+def diagnose(run_dir: str | Path) -> tuple[Diagnosis, list[Path]]:
+    """Diagnoses a trained run, and writes `diagnosis.json` and, if it has posteriors, a figure.
+
+    Data term and gradients are those of up to 512 training images, chosen at random by the run's seed.
+
+    Args:
+      run_dir: The run folder.
+
+    Returns:
+      The diagnosis, and the paths of the files.
+    """
+    run = runs.load_run(run_dir)
+    train, objective = run.dataset().train, run.config.objective
+    chosen = np.random.default_rng(run.config.seed).permutation(len(train.y))[:_DIAGNOSED]
+    diagnosis = bc.diagnose(
+        run.model,
+        train.x[chosen],
+        train.y[chosen],
+        num_data=len(train.y),
+        batch_size=min(run.config.training.batch_size, len(train.y)),
+        likelihood=objective.likelihood.identifier,
+        temperature=objective.temperature,
+        seed=run.config.seed,
+    )
+    text = json.dumps(diagnosis.as_json(), indent=2, allow_nan=False) + "\n"
+    write_text(run.folder / runs.DIAGNOSIS, text)
+    return diagnosis, [run.folder / runs.DIAGNOSIS, *_draw_diagnosis(diagnosis, run.folder / runs.FIGURES)]
+
+
+def _draw_diagnosis(diagnosis: Diagnosis, folder: Path) -> list[Path]:
+    if not diagnosis.layers:
+        return []
+    kl_by_layer = {layer.name: layer.kl for layer in diagnosis.layers}
+    ratios = {layer.name: layer.scale_ratios for layer in diagnosis.layers}
+    return plotting.save_all(
+        ((name, plotting.posterior_diagnosis(kl_by_layer, ratios)) for name in ["diagnosis"]), folder
+    )
+
+
 def _check_fit(config: RunConfig, dataset: Dataset) -> None:
     """Refuses what would run and mean something else than it says."""
     if config.objective.likelihood.name in ("bernoulli", "normal"):
@@ -174,6 +218,13 @@ def _check_fit(config: RunConfig, dataset: Dataset) -> None:
         message = "early stopping needs validation images that are not trained on. "
         received = f"Received {config.training.patience}, with data.refit; set one of them back."
         raise config.settings.error([(("training", "patience"), message + received)])
+
+
+def _check_bound(config: RunConfig, model: Layer) -> None:
+    try:
+        objectives.check_bound(model, config.objective.bound.identifier, config.objective.num_samples)
+    except ValueError as error:
+        raise config.settings.error([(("objective", "bound"), str(error))]) from error
 
 
 def _check_out_of_distribution(run: runs.Run, dataset: Dataset) -> None:

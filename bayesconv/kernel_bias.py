@@ -175,6 +175,7 @@ make_kernel_bias_flipout = functools.partial(make_kernel_bias_variational, estim
 make_kernel_bias_local_reparameterization = functools.partial(
     make_kernel_bias_variational, estimator="local_reparameterization"
 )
+make_kernel_bias_sliced = functools.partial(make_kernel_bias_variational, estimator="sliced")
 
 
 def _with_signature_of_tfp(piece: Callable[[KernelBias], KernelBias]) -> Callable[..., KernelBias]:
@@ -230,8 +231,9 @@ def factory(
     posterior: Identifier = "mean_field_normal",
     prior: Identifier = "normal",
     divergence: Identifier = "best_effort",
+    penalty_weight: float = 1.0,
 ) -> Callable[..., Any]:
-    """The factory for four choices as a configuration file states them; `posterior="deterministic"` is a plain net.
+    """The factory for the choices as a configuration file states them; `posterior="deterministic"` is a plain net.
 
     Example:
       >>> factory(posterior="deterministic") is make_kernel_bias
@@ -239,9 +241,8 @@ def factory(
     """
     if posterior in (DETERMINISTIC, {"name": DETERMINISTIC}):
         return make_kernel_bias
-    return functools.partial(
-        make_kernel_bias_variational, estimator=estimator, posterior=posterior, prior=prior, divergence=divergence
-    )
+    choices: dict[str, Any] = {"estimator": estimator, "posterior": posterior, "prior": prior, "divergence": divergence}
+    return functools.partial(make_kernel_bias_variational, **choices, penalty_weight=penalty_weight)
 
 
 def _specs(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from bayesconv import divergences, estimators, kernel_bias, layers, posteriors, priors
+from bayesconv import divergences, estimators, kernel_bias, layers, overrides, posteriors, priors
 from bayesconv.layers import Layer
 from bayesconv.registry import Registry
 
@@ -108,7 +108,7 @@ def _register_our_own() -> None:
         member = getattr(layers, name)
         if inspect.isclass(member) and issubclass(member, Layer):
             register_layer(name)(member)
-    for name, factory in vars(kernel_bias).items():
+    for name, factory in (*vars(kernel_bias).items(), *vars(overrides).items()):
         if name.startswith("make_kernel_bias"):
             functions.register(name)(factory)
     for module, names in _OF_TENSORFLOW.items():

@@ -1,23 +1,27 @@
-"""The evidence lower bound: the one place where a KL is scaled.
+"""The evidence lower bound and its relatives: the one place where a KL is scaled.
 
 loss = mean_n[-log p(y_n | x_n, w)] + kl_weight * temperature * KL / num_data        nats per example
+
+With another bound of `bayesconv.bounds` it is `-bound(log weights) / num_data`, where in the log weight of a draw
+`kl_weight * temperature` multiplies `log q(w) - log p(w)`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from bayesconv import likelihoods, random
-from bayesconv.extras import Extras, collect_extras, total
+from bayesconv import bounds, distributions, divergences, estimators, likelihoods, random
+from bayesconv.extras import Extra, Extras, collect_extras, total
 from bayesconv.likelihoods import Likelihood
 from bayesconv.precision import widened
-from bayesconv.registry import Identifier, Registry
+from bayesconv.registry import Identifier, Registry, name_of
 
 SMALLEST_PENALTY_WEIGHT = 0.1
+_ONE_DRAW_FOR_THE_BATCH = (estimators.reparameterization,)
 
 schedules = Registry("kl schedule")
 
@@ -47,8 +51,9 @@ def elbo(
     temperature: float = 1.0,
     num_samples: int = 1,
     seed: random.Seed = None,
+    bound: Identifier = "elbo",
 ) -> Elbo:
-    """Estimates the negative evidence lower bound per example from a batch.
+    """Estimates the negative evidence lower bound per example from a batch, or another bound.
 
     Args:
       model: A layer from `[N, ..]` to `[N, K]`.
@@ -61,13 +66,17 @@ def elbo(
         on the evidence any more: report it with every result.
       num_samples: Draws of the weights over which the terms are averaged.
       seed: Int or pair of ints.
+      bound: `"elbo"`, or another of `bayesconv.bounds` over the `num_samples` draws. The others weight whole draws, so
+        they need the one draw that `estimator="reparameterization"` uses for the whole batch. With a batch that is a
+        part of the data they are approximations and no bounds; that module says which.
 
     Returns:
-      The loss and its two terms.
+      The loss and its two terms, these as under the evidence lower bound.
 
     Raises:
       ValueError: If `num_data` is not positive, or a layer's `penalty_weight` is below 0.1: code written for TFP
-        divides by the number of data there, which would divide twice.
+        divides by the number of data there, which would divide twice. If the bound weights draws, and a layer
+        perturbs every example differently or has a distribution without a density.
 
     References:
       Blundell et al., Weight Uncertainty in Neural Networks, ICML 2015. arXiv:1505.05424
@@ -84,13 +93,18 @@ def elbo(
         raise ValueError(f"`num_data` is the number of training examples. Received {num_data!r}.")
     if not num_samples >= 1:
         raise ValueError(f"`num_samples` must be a positive int. Received {num_samples!r}.")
-    likelihood = as_likelihood(likelihood)
+    likelihood, combine = as_likelihood(likelihood), bounds.resolve(bound)
+    penalty_of = _penalty if combine is bounds.elbo else _log_ratio
     seeds = random.split(random.as_seed(seed), num_samples)
-    draws = [_one_draw(model, inputs, targets, likelihood, s) for s in seeds]
-    nll, penalty, kl = (tf.add_n(list(terms)) / num_samples for terms in zip(*draws, strict=True))
+    draws = [_one_draw(model, inputs, targets, likelihood, s, penalty_of) for s in seeds]
+    nlls, penalties, kls = (list(terms) for terms in zip(*draws, strict=True))
+    nll, kl = (tf.add_n(terms) / num_samples for terms in (nlls, kls))
     kl_weight = tf.cast(tf.convert_to_tensor(kl_weight, dtype_hint=nll.dtype), nll.dtype)  # a cast alone rounds a float
-    loss = nll + kl_weight * (temperature / num_data) * tf.cast(penalty, nll.dtype)
-    return Elbo(loss, nll, kl)
+    scale = kl_weight * (temperature / num_data)
+    losses = [one + scale * tf.cast(penalty, nll.dtype) for one, penalty in zip(nlls, penalties, strict=True)]
+    if combine is bounds.elbo:
+        return Elbo(tf.add_n(losses) / num_samples, nll, kl)
+    return Elbo(-combine(-num_data * tf.stack(losses)) / num_data, nll, kl)
 
 
 def as_likelihood(likelihood: Likelihood | Identifier) -> Likelihood:
@@ -113,12 +127,70 @@ def _named(name: str, options: tuple[tuple[str, Any], ...]) -> Likelihood:
     return likelihoods.get(name)(**dict(options))
 
 
-def _one_draw(model: Any, inputs: tf.Tensor, targets: tf.Tensor, likelihood: Likelihood, seed: tf.Tensor) -> tuple:
+def _one_draw(
+    model: Any,
+    inputs: tf.Tensor,
+    targets: tf.Tensor,
+    likelihood: Likelihood,
+    seed: tf.Tensor,
+    penalty_of: Callable[[Extras], tf.Tensor],
+) -> tuple:
     with collect_extras() as extras:
         outputs = widened(model(inputs, is_training=True, seed=seed))
     log_prob = likelihood.log_prob(outputs, targets)
     count = tf.cast(tf.size(log_prob), log_prob.dtype)
-    return -tf.math.divide_no_nan(tf.reduce_sum(log_prob), count), extras.loss, _unweighted(extras)
+    return -tf.math.divide_no_nan(tf.reduce_sum(log_prob), count), penalty_of(extras), _unweighted(extras)
+
+
+def _penalty(extras: Extras) -> tf.Tensor:
+    return extras.loss
+
+
+def _log_ratio(extras: Extras) -> tf.Tensor:
+    """`log q(w) - log p(w)` of the weights that were used; the penalty of a layer without a posterior as it is."""
+    return total([_log_ratio_of(layer, extra) for layer, extra in extras.items() if extra.loss is not None])
+
+
+def _log_ratio_of(layer: Any, extra: Extra) -> Any:
+    if getattr(layer, "posterior", None) is None:
+        return extra.loss
+    _require_one_draw(layer)
+    return penalty_weight_of(layer) * divergences.log_ratio(layer.posterior, layer.prior, extra.result)
+
+
+def check_bound(model: Any, bound: Identifier, num_samples: int) -> None:
+    """Raises a ValueError where a bound cannot be computed for a model, or would be the evidence lower bound.
+
+    Args:
+      model: A layer.
+      bound: What `elbo` takes.
+      num_samples: Draws of the weights.
+    """
+    if bounds.resolve(bound) is bounds.elbo:
+        return
+    for layer in (model, *model.submodules):
+        if getattr(layer, "posterior", None) is not None:
+            _require_one_draw(layer)
+    if num_samples < 2:
+        raise ValueError(
+            f"With a single draw every bound is the evidence lower bound, so {name_of(bounds.resolve(bound))} needs "
+            f"num_samples >= 2. Received {num_samples}."
+        )
+
+
+def _require_one_draw(layer: Any) -> None:
+    if getattr(layer.estimator, "func", layer.estimator) not in _ONE_DRAW_FOR_THE_BATCH:
+        raise ValueError(
+            "A bound other than 'elbo' weights whole draws of the weights, so all examples of a batch must share one. "
+            f"`{layer.name}` gives every example a perturbation of its own. Received the estimator "
+            f"{name_of(layer.estimator)}; use estimator='reparameterization', or bound='elbo'."
+        )
+    for distribution in (*layer.posterior, *layer.prior):
+        if distribution is not None and not distributions.has_density(distribution):
+            raise ValueError(
+                "A bound other than 'elbo' weights draws by log q(w) - log p(w), so both need densities. "
+                f"Received {type(distribution).__name__} in `{layer.name}`, which has none; use bound='elbo'."
+            )
 
 
 def _unweighted(extras: Extras) -> tf.Tensor:

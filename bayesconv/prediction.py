@@ -106,8 +106,8 @@ def predict(
 ) -> Predictive:
     """Predicts with uncertainty.
 
-    A model is compiled at its first prediction on inputs of a shape. As in any tf.function, what it reads of Python then,
-    a flag or a number in a closure, stays as it was; variables do not.
+    A model is compiled at its first prediction on inputs of a shape. As in any tf.function, what it reads of Python
+    then, a flag or a number in a closure, stays as it was; variables do not.
 
     Args:
       model: A layer from `[N, ..]` to `[N, K]`, or a list of them, which count equally.

@@ -7,11 +7,14 @@ draws here are made of Philox bits, which do not, and of a fixed transform. The 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 ALGORITHM = "philox/box-muller/1"
@@ -33,6 +36,26 @@ def set_seed(seed: int) -> None:
       True
     """
     _generator().reset_from_seed(seed)
+
+
+@contextlib.contextmanager
+def temporary_seed(seed: int) -> Iterator[None]:
+    """As `set_seed` for the block, after which unseeded calls go on as if nothing had happened.
+
+    Example:
+      >>> with temporary_seed(1):
+      ...     a = as_seed(None)
+      >>> with temporary_seed(1):
+      ...     b = as_seed(None)
+      >>> bool((a == b).numpy().all())
+      True
+    """
+    before = tf.identity(_generator().state)
+    set_seed(seed)
+    try:
+        yield
+    finally:
+        _generator().state.assign(before)
 
 
 def as_seed(seed: Seed) -> tf.Tensor:
@@ -98,7 +121,9 @@ def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
 
 def uniform(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
     """Uniform numbers in the open interval (-1, 1)."""
-    return 2.0 * _unit_interval(shape, seed, tf.as_dtype(dtype)) - 1.0
+    dtype = tf.as_dtype(dtype)
+    below_one = np.nextafter(dtype.as_numpy_dtype(1), dtype.as_numpy_dtype(0))  # the last middle rounds to 1 in float32
+    return tf.minimum(2.0 * _unit_interval(shape, seed, dtype) - 1.0, below_one)
 
 
 def signs(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
@@ -108,7 +133,7 @@ def signs(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
 
 
 def _unit_interval(shape: Any, seed: Seed, dtype: tf.DType) -> tf.Tensor:
-    # The middles of 2^24 or 2^52 equal cells: never 0 or 1, so the logarithm is finite.
+    # The middles of 2^24 or 2^52 equal cells: never 0, so the logarithm is finite. In float32 the last is rounded to 1.
     word, kept, drawn = (tf.uint32, 24, 32) if dtype == tf.float32 else (tf.uint64, 52, 64)
     bits = tf.bitwise.right_shift(_bits(shape, seed, word), tf.constant(drawn - kept, word))
     return (tf.cast(bits, dtype) + 0.5) * 2.0**-kept

@@ -1,12 +1,13 @@
 """Run folders: what a configuration and a seed made.
 
 A folder holds `config.yaml` (every setting), `run.json` (what the model was built for), `history.jsonl`,
-`checkpoints/`, and, once they were asked for, `evaluation.json` and `figures/`.
+`checkpoints/`, and, once they were asked for, `evaluation.json`, `diagnosis.json` and `figures/`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import shutil
 import tempfile
@@ -15,22 +16,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import bayesconv as bc
-from bayesconv import checkpoints, choices, config, data, kernel_bias, models
+from bayesconv import checkpoints, choices, config, data, kernel_bias, models, overrides
 from bayesconv.checkpoints import RunFolder
 from bayesconv.config import ConfigError, RunConfig
 from bayesconv.data import Dataset
 from bayesconv.files import write_text
 from bayesconv.layers import Layer
 
-CONFIG, RECORD, HISTORY, CHECKPOINTS, EVALUATION, FIGURES = (
+CONFIG, RECORD, HISTORY, CHECKPOINTS, EVALUATION, DIAGNOSIS, FIGURES = (
     "config.yaml",
     "run.json",
     "history.jsonl",
     "checkpoints",
     "evaluation.json",
+    "diagnosis.json",
     "figures",
 )
-_WRITTEN = (CHECKPOINTS, HISTORY, CONFIG, RECORD, EVALUATION, FIGURES)
+_WRITTEN = (CHECKPOINTS, HISTORY, CONFIG, RECORD, EVALUATION, DIAGNOSIS, FIGURES)
 _RECORD_KEYS = {"config_folder", "input_shape", "num_classes", "class_names", "value_range"}
 
 
@@ -111,18 +113,19 @@ def read_history(run_dir: str | Path) -> list[dict[str, Any]]:
 def build_model(config: RunConfig, input_shape: Sequence[int], num_classes: int) -> Layer:
     """The configured network with initial weights, the same for the same seed."""
     parts = config.model
-    factory = kernel_bias.factory(
-        estimator=parts.estimator.identifier,
-        posterior=parts.posterior.identifier,
-        prior=parts.prior.identifier,
-        divergence=parts.divergence.identifier,
-    )
+    chosen = {key: getattr(parts, key).identifier for key in ("estimator", "posterior", "prior", "divergence")}
+    by_layer = [override.identifier for override in parts.overrides]
+    factory = kernel_bias.factory(**chosen)
+    if by_layer:
+        factory = functools.partial(overrides.make_kernel_bias_by_layer, **chosen, overrides=by_layer)
     bc.set_seed(config.seed)
     model = models.resolve(parts.name.identifier)(tuple(input_shape), num_classes, make_kernel_bias_fn=factory)
     if not isinstance(model, Layer):
         message = f"a model must return a bayesconv Layer, e.g. bayesconv.Sequential. {parts.name.name!r} returned "
         received = f"{type(model).__name__}; build it from the layers of bayesconv."
         raise config.settings.error([(("model", "name"), message + received)])
+    if missed := overrides.unmatched(model, by_layer):
+        raise config.settings.error([(("model", "overrides", i, "match"), text) for i, text in missed.items()])
     return model
 
 

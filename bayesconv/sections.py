@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import typing
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -55,6 +56,69 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
+class Match(Section):
+    """Which layers: patterns of their names and kinds, as of file names, that must both fit."""
+
+    name: str | None = None
+    """Pattern of the layer's name, as `bayesconv train` lists it; `conv*` is all that begin with conv."""
+    kind: str | None = None
+    """Pattern of the layer's class, such as `Affine` or `*Convolution`."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _from_pattern(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @pydantic.model_validator(mode="after")
+    def _not_empty(self) -> Match:
+        if self.name is None and self.kind is None:
+            raise ValueError("must have a pattern, name or kind. Received none; name: '*' matches every layer.")
+        return self
+
+    @pydantic.model_serializer
+    def _to_pattern(self) -> Any:
+        return self.name if self.kind is None else {key: value for key, value in self if value is not None}
+
+
+class Override(Section):
+    """Other choices for some layers; where several overrides match a layer, later ones win choice by choice."""
+
+    match: Match
+    """Pattern of the layers' names, or {name: pattern, kind: pattern}."""
+    estimator: Part | None = None
+    """How one stochastic pass uses the posterior."""
+    posterior: Part | None = None
+    """Distribution of the weights, or `deterministic`."""
+    prior: Part | None = None
+    """What the posterior is pulled towards."""
+    divergence: Part | None = None
+    """How far the posterior is from the prior."""
+    penalty_weight: Positive | None = None
+    """Factor of these layers' KL."""
+
+    @pydantic.model_validator(mode="after")
+    def _chooses(self) -> Override:
+        if len(self.identifier) < 2:
+            choices = sorted(set(type(self).model_fields) - {"match"})
+            raise ValueError(
+                f"must choose something for the layers it matches: one of {choices}. Received match alone."
+            )
+        others = sorted(set(self.identifier) - {"match", "posterior"})
+        if others and self.posterior is not None and self.posterior.name == "deterministic":
+            raise ValueError(f"must leave posterior or the rest: point weights have no other part. Received {others}.")
+        return self
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_defaults(self, serialize: Any) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if value is not None}
+
+    @property
+    def identifier(self) -> dict[str, Any]:
+        """The mapping that `make_kernel_bias_by_layer` takes."""
+        choices = {key: value.identifier if isinstance(value, Part) else value for key, value in self if key != "match"}
+        return {"match": self.match.model_dump(), **{key: value for key, value in choices.items() if value is not None}}
+
+
 class Model(Section):
     """The network and what its weights are."""
 
@@ -68,10 +132,12 @@ class Model(Section):
     """What the posterior is pulled towards."""
     divergence: Part = Part(name="best_effort")
     """How far the posterior is from the prior."""
+    overrides: tuple[Override, ...] = Field(default=(), strict=False)
+    """Other choices for layers that a pattern matches."""
 
 
 class Objective(Section):
-    """What is minimized: negative log-likelihood + kl_weight * temperature * KL / num_data."""
+    """What is minimized: negative log-likelihood + kl_weight * temperature * KL / num_data, or another bound."""
 
     likelihood: Part = Part(name="categorical")
     """Distribution of the labels given the network's outputs."""
@@ -81,6 +147,8 @@ class Objective(Section):
     """How the KL's weight grows during training."""
     num_samples: PositiveInt = 1
     """Draws of the weights a training step."""
+    bound: Part = Part(name="elbo")
+    """What is maximized; all but elbo need several draws and the estimator reparameterization."""
 
 
 class Training(Section):
@@ -173,6 +241,8 @@ def problem(error: Any) -> Problem:
 
 
 def _field_type(section: Any, key: str | int) -> Any:
+    if isinstance(key, int):
+        return typing.get_args(section)[0]
     return section.model_fields[key].annotation
 
 

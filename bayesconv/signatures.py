@@ -38,8 +38,9 @@ def call_factory(function: Callable[..., Any], shapes: tuple[Any, Any], options:
       function: Takes `(kernel_shape, bias_shape, ...)` and then, by their names or in the order of TFP 0.10 or of
         TFP 0.11 and later, some of the options.
       shapes: Shapes of kernel and bias.
-      options: Values by the names that `make_kernel_bias` uses, and `fan_in`. A None is left out where the factory
-        has a default; where it has none, an initializer of None is Glorot uniform or zeros.
+      options: Values by the names that `make_kernel_bias` uses; and `fan_in`, `layer_name` and `layer_kind`, which only
+        a factory gets that names them. A None is left out where the factory has a default; where it has none, an
+        initializer of None is Glorot uniform or zeros.
 
     Returns:
       What the factory returned.

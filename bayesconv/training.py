@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bayesconv import precision, random
+from bayesconv import bounds, precision, random
 from bayesconv.batches import ArrayBatches, StreamBatches
 from bayesconv.checkpoints import RunFolder
+from bayesconv.inputs import check_positive_int
 from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
 from bayesconv.loop import Batches, History, TrainingLoop
-from bayesconv.objectives import Elbo, as_likelihood, elbo, schedules
+from bayesconv.objectives import Elbo, as_likelihood, check_bound, elbo, schedules
 from bayesconv.optimization import GroupedOptimizer, describe_optimizer, make_optimizer
 from bayesconv.prediction import predict
 from bayesconv.registry import Identifier, name_of
@@ -41,6 +42,7 @@ def fit(
     temperature: float = 1.0,
     kl_schedule: Identifier = "linear",
     num_samples: int = 1,
+    bound: Identifier = "elbo",
     patience: int | None = None,
     seed: int = 0,
     run_dir: str | os.PathLike[str] | None = None,
@@ -66,6 +68,8 @@ def fit(
       temperature: Multiplier of the KL; 1 is Bayes' rule.
       kl_schedule: Multiplier of the KL as the run proceeds; see `bayesconv.objectives.schedules`.
       num_samples: Draws of the weights a step.
+      bound: What is maximized: `"elbo"`, `"importance_weighted"` or `{"name": "renyi", "alpha": 0.5}`; see
+        `bayesconv.bounds`. All but the first need several draws and `estimator="reparameterization"`.
       patience: Epochs without a better validation NLL after which to stop, counted when the KL has its full weight.
       seed: Determines order and draws; with the initial weights, the whole run.
       run_dir: Folder for `history.jsonl` and the checkpoints of the best and the last epoch.
@@ -92,6 +96,7 @@ def fit(
     temperature, scale_learning_rate_factor = float(temperature), float(scale_learning_rate_factor)
     seed = operator.index(seed)
     _check_arguments(epochs, num_samples, temperature, patience, validation, run_dir, resume)
+    check_bound(model, bound, num_samples)
     family, schedule = as_likelihood(likelihood), schedules.resolve(kl_schedule)
     batches = _batches(model, train, num_data, batch_size, family, seed)
     num_data = batches.num_data if num_data is None else num_data
@@ -113,6 +118,7 @@ def fit(
             temperature=temperature,
             num_samples=num_samples,
             seed=random.fold_in(random.as_seed(seed), step),
+            bound=bound,
         )
         return terms, kl_weight
 
@@ -128,6 +134,7 @@ def fit(
         "temperature": temperature,
         "kl_schedule": name_of(schedule),
         "num_samples": num_samples,
+        "bound": name_of(bounds.resolve(bound)),
         "patience": patience,
         "random": random.ALGORITHM,
         "compute_dtype": precision.narrowed(tf.float32).name,
@@ -201,8 +208,7 @@ def _check_arguments(
         ("num_samples", num_samples),
         ("patience", 1 if patience is None else patience),
     ):
-        if not (isinstance(value, int) and value > 0):
-            raise ValueError(f"`{name}` must be a positive int. Received {value!r}.")
+        check_positive_int(name, value)
     if not temperature >= 0:
         raise ValueError(f"`temperature` must not be negative. Received {temperature!r}.")
     if isinstance(validation, tf.data.Dataset):

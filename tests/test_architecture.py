@@ -25,10 +25,12 @@ RANKS = {
     "distributions": 0, "initializers": 0, "precision": 0,
     "posteriors": 1, "priors": 1, "estimators": 1, "divergences": 1, "likelihoods": 1,
     "kernel_bias": 2,
-    "layers": 3,
-    "models": 4, "compilation": 4, "objectives": 4, "optimization": 4, "inputs": 4, "batches": 4, "checkpoints": 4,
+    "layers": 3, "overrides": 3,
+    "models": 4, "compilation": 4, "bounds": 4, "objectives": 4, "optimization": 4, "inputs": 4, "batches": 4,
+    "checkpoints": 4, "findings": 4, "measurements": 4, "diagnostics": 4,
     "finiteness": 4, "sampling": 4, "prediction": 4, "loop": 4, "training": 4,
     "names": 4, "descriptions": 4, "reconstruction": 4, "saving": 4, "export": 4,
+    "prior_predictive": 4, "transfer": 4,
 }  # fmt: skip
 CHOICES = {"posteriors", "priors", "estimators", "divergences", "likelihoods"}
 BESIDE = {"metrics", "plotting", "data", "image_files"}  # arrays in, arrays or axes out
@@ -157,16 +159,17 @@ def test_public_names():
     assert set(bc.__all__) == set(
         textwrap.dedent(
             """
-            Affine AveragePool BatchNorm ChannelDropout Convolution ConvolutionTranspose DepthwiseConvolution Dropout
-            Extras FilterResponseNorm Flatten GlobalAveragePool GlobalMaxPool GroupNorm History InstanceNorm KernelBias
-            Lambda Layer LayerNorm LayerOutput MaxPool Parallel Predictive Reshape Residual SeparableConvolution
-            Sequential Upsample VariationalKernelBias WeightSpec as_kernel_bias collect_extras compat
-            compute_dtype config data divergences elbo estimators export_saved_model fit initializers kernel_bias
-            layers likelihoods make_kernel_bias make_kernel_bias_flipout make_kernel_bias_local_reparameterization
-            make_kernel_bias_posterior_mvn_diag
-            make_kernel_bias_prior_spike_and_slab make_kernel_bias_reparameterization make_kernel_bias_variational
-            load_model map_kernel_bias metrics models objectives plotting posteriors predict prediction priors random
-            register_function register_layer registry save_model set_seed training
+            Affine AveragePool BatchNorm ChannelDropout Convolution ConvolutionTranspose DepthwiseConvolution
+            Diagnosis Dropout Extras FilterResponseNorm Flatten GlobalAveragePool GlobalMaxPool GroupNorm History
+            InstanceNorm KernelBias Lambda Layer LayerNorm LayerOutput MaxPool Parallel Predictive Reshape Residual
+            SeparableConvolution Sequential Upsample VariationalKernelBias WeightSpec as_kernel_bias bounds
+            collect_extras compat compute_dtype config continue_from data diagnose divergences elbo estimators
+            export_saved_model fit initializers kernel_bias layers likelihoods load_model make_kernel_bias
+            make_kernel_bias_by_layer make_kernel_bias_flipout make_kernel_bias_local_reparameterization
+            make_kernel_bias_posterior_mvn_diag make_kernel_bias_prior_spike_and_slab
+            make_kernel_bias_reparameterization make_kernel_bias_sliced make_kernel_bias_variational map_kernel_bias
+            metrics models objectives overrides plotting posteriors predict prediction priors random register_function
+            register_layer registry sample_prior save_model set_seed start_from_weights training
             """
         ).split()
     )

@@ -46,7 +46,10 @@ class TestWithoutTensorFlow:
         answer = python("-m", "bayesconv", "--help")
         assert time.perf_counter() - started < 0.5
         assert answer.returncode == 0
-        assert all(command in answer.stdout for command in ("train", "evaluate", "predict", "plot", "list", "schema"))
+        assert all(
+            command in answer.stdout
+            for command in ("train", "evaluate", "diagnose", "predict", "plot", "list", "schema")
+        )
 
     def test_help_imports_nothing_heavy(self):
         code = (
@@ -69,7 +72,7 @@ class TestWithoutTensorFlow:
         assert answer.stdout == ""
         assert answer.stderr == (
             "bayesconv: error: --set model.priro: unknown key; choose one of "
-            "['divergence', 'estimator', 'name', 'posterior', 'prior']. Did you mean 'prior'?\n"
+            "['divergence', 'estimator', 'name', 'overrides', 'posterior', 'prior']. Did you mean 'prior'?\n"
         )
 
     def test_no_command_prints_the_help(self, capsys):
@@ -102,11 +105,24 @@ class TestErrors:
             (["train", "tiny.yaml", "--set", "model.prior=nrmal"], "Unknown prior 'nrmal'.*Did you mean 'normal'?"),
             (["train", "tiny.yaml", "--set", "model.prior.sclae=1"], "unknown option 'sclae'.*Did you mean 'scale'?"),
             (["train", "tiny.yaml", "--set", "model.prior.scale=-1"], "must be positive. Received -1"),
+            (
+                ["train", "tiny.yaml", "--set", "model.overrides=[{match: dense, prior: laplace}]"],
+                r"--set model.overrides: .*Received 'dense'; its layers are conv1 \(Convolution\), head \(Affine\)\.",
+            ),
+            (
+                ["train", "tiny.yaml", "--set", "model.overrides=[{match: head, prior: laplas}]"],
+                "model.overrides.0.prior: Unknown prior 'laplas'",
+            ),
+            (
+                ["train", "tiny.yaml", "--set", "objective.bound=renyi"],
+                "objective.bound: .*num_samples >= 2. Received 1",
+            ),
             (["train", "tiny.yaml", "--set", "data={name: npz, path: no.npz}"], "No file .*/no.npz"),
             (["train", "tiny.yaml", "--set", "data={name: npz, path: tiny.yaml}"], "must be an .npz archive"),
             (["train", "tiny.yaml", "--resume"], "runs/tiny is no run folder"),
             (["evaluate", "runs/none"], "is no run folder"),
             (["plot", "runs/none"], "is no run folder"),
+            (["diagnose", "runs/none"], "is no run folder"),
             (["predict", "runs/none", "x.npy"], "is no run folder"),
             (["predict", "runs/none", "x.npy", "--out", "x.txt"], r"written as \.csv or \.npz"),
             (["train", "tiny.yaml", "--out", "/dev/null/run"], "/dev/null/run.*: Not a directory. Check the path"),
@@ -226,6 +242,18 @@ class TestRun:
         paths = capsys.readouterr().out.splitlines()
         assert paths[0].endswith("run/figures/learning_curves.png")
         assert all(Path(path).is_file() for path in paths)
+
+    def test_diagnose_prints_the_table_and_writes_json_and_a_figure(self, run_dir, capsys):
+        assert cli.main(["diagnose", str(run_dir)]) == 0
+        out = capsys.readouterr().out
+        assert "conv1" in out
+        assert "temperature 1, " in out
+        assert "for 1,150 examples" in out
+        assert f"Written to {run_dir / 'diagnosis.json'} and {run_dir / 'figures' / 'diagnosis.png'}" in out
+        written = json.loads((run_dir / "diagnosis.json").read_text())
+        assert [layer["name"] for layer in written["layers"]] == ["conv1", "head"]
+        assert written["num_data"] == 1150
+        assert (run_dir / "figures" / "diagnosis.png").stat().st_size > 10_000
 
     def test_predict_prints_csv_or_writes_a_file(self, run_dir, tmp_path, capsys):
         np.save(tmp_path / "x.npy", data.digits().test.x[:2])

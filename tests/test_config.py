@@ -91,7 +91,7 @@ class TestErrors:
             (
                 "data: digits\nmodel:\n  name: lenet5\n  priro: laplace\n",
                 "run.yaml:4:3: model.priro: unknown key; choose one of "
-                "['divergence', 'estimator', 'name', 'posterior', 'prior']. Did you mean 'prior'?",
+                "['divergence', 'estimator', 'name', 'overrides', 'posterior', 'prior']. Did you mean 'prior'?",
             ),
             (MINIMAL + "trianing: {}\n", "run.yaml:3:1: trianing: unknown key; .*Did you mean 'training'?"),
             (
@@ -257,12 +257,104 @@ class TestOverrides:
         assert message(lambda: check_names(run)).startswith("--set model.prior: model.prior.sclae: ")
 
 
+OVERRIDES = """\
+data: digits
+model:
+  name: digits_cnn
+  overrides:
+    - {match: "conv*", prior: laplace, penalty_weight: 0.5}
+    - match: {kind: Affine}
+      posterior: deterministic
+    - {match: {name: conv1, kind: Convolution}, estimator: reparameterization, prior: {name: normal, scale: 0.1}}
+"""
+
+
+class TestOverridesOfLayers:
+    def test_are_what_the_factory_by_layer_takes(self, write):
+        assert [override.identifier for override in load_config(write(OVERRIDES)).model.overrides] == [
+            {"match": "conv*", "prior": {"name": "laplace"}, "penalty_weight": 0.5},
+            {"match": {"kind": "Affine"}, "posterior": {"name": "deterministic"}},
+            {
+                "match": {"name": "conv1", "kind": "Convolution"},
+                "estimator": {"name": "reparameterization"},
+                "prior": {"name": "normal", "scale": 0.1},
+            },
+        ]
+
+    def test_are_dumped_as_short_as_they_were_written_and_load_again(self, write):
+        run = load_config(write(OVERRIDES))
+        assert run.model_dump()["model"]["overrides"][:2] == (
+            {"match": "conv*", "prior": "laplace", "penalty_weight": 0.5},
+            {"match": {"kind": "Affine"}, "posterior": "deterministic"},
+        )
+        assert load_config(write(dump(run))) == run
+        check_names(run)
+
+    def test_are_set_on_the_command_line(self, write):
+        run = load_config(write(MINIMAL), ["model.overrides=[{match: head, posterior: deterministic}]"])
+        assert run.model.overrides[0].posterior.name == "deterministic"
+
+    @pytest.mark.parametrize(
+        ("override", "expected"),
+        [
+            (
+                "{match: head, priro: laplace}",
+                r"run.yaml:3:\d+: model.overrides.0.priro: unknown key; .*Did you mean 'prior'",
+            ),
+            (
+                "{match: {nme: a}, prior: laplace}",
+                r"model.overrides.0.match.nme: unknown key; choose one of \['kind', 'name'",
+            ),
+            ("{prior: laplace}", r"model.overrides.0: needs the key 'match'. Received \['prior'\]"),
+            ("{match: head}", r"model.overrides.0: must choose something .* Received match alone"),
+            (
+                "{match: head, posterior: deterministic, prior: laplace}",
+                r"model.overrides.0: must leave posterior or the rest: .* Received \['prior'\]",
+            ),
+            (
+                "{match: {}, prior: laplace}",
+                r"model.overrides.0.match: must have a pattern, name or kind. Received none",
+            ),
+            ("{match: 3, prior: laplace}", r"model.overrides.0.match: .* Received 3"),
+            ("{match: [a], prior: laplace}", r"model.overrides.0.match: .* Received \['a'\]"),
+            ("{match: {name: 3}, prior: laplace}", r"model.overrides.0.match.name: must be a valid string. Received 3"),
+            ("{match: head, penalty_weight: 0}", r"model.overrides.0.penalty_weight: must be greater than 0"),
+            ("head", r"model.overrides.0: must be .*Received 'head'"),
+        ],
+    )
+    def test_a_mistake_is_shown_in_its_place(self, write, override, expected):
+        text = f"data: digits\nmodel: {{name: digits_cnn, overrides: [\n  {override}]}}\n"
+        found = message(lambda: load_config(write(text)))
+        assert re.search(expected, found)
+        assert "\n" not in found
+
+    @pytest.mark.parametrize(
+        ("override", "expected"),
+        [
+            ("prior: laplas", r"model.overrides.1.prior: Unknown prior 'laplas'.*Did you mean 'laplace'"),
+            ("prior: {name: laplace, sclae: 1}", "model.overrides.1.prior.sclae: .*Did you mean 'scale'"),
+            ("prior: {name: laplace, scale: wide}", "model.overrides.1.prior.scale: must be a valid number"),
+            ("estimator: flip", "model.overrides.1.estimator: Unknown estimator"),
+            (
+                "posterior: {name: deterministic, scale: 1}",
+                "model.overrides.1.posterior.scale: 'deterministic' takes no",
+            ),
+            ("divergence: exakt", "model.overrides.1.divergence: Unknown divergence"),
+        ],
+    )
+    def test_pieces_are_looked_up_like_all_others(self, write, override, expected):
+        first = "data: digits\nmodel:\n  name: digits_cnn\n  overrides:\n    - {match: head, prior: normal}\n"
+        text = f"{first}    - match: conv1\n      {override}\n"
+        found = message(lambda: check_names(load_config(write(text))))
+        assert re.search("run.yaml:7:\\d+: " + expected, found)
+
+
 class TestNames:
     @pytest.mark.parametrize(
         ("edit", "expected"),
         [
             ("model.prior=nrmal", "model.prior: Unknown prior 'nrmal'; choose one of .*Did you mean 'normal'?"),
-            ("model.prior.sclae=1", r"model.prior.sclae: .* it accepts \['loc', 'scale'\]. Did you mean 'scale'?"),
+            ("model.prior.sclae=1", r"model.prior.sclae: .* it accepts \['loc', 'scale'.*\]. Did you mean 'scale'?"),
             ("model.prior={name: normal, scale: wide}", "model.prior.scale: must be a valid number. Received 'wide'"),
             ("model.posterior=mean_field", "choose one of .*'deterministic' stands for point weights"),
             (
@@ -276,6 +368,9 @@ class TestNames:
             ("objective.likelihood=gamma", "objective.likelihood: Unknown likelihood"),
             ("objective.kl_schedule=cosine", "objective.kl_schedule: Unknown "),
             ("objective.kl_schedule.warmup=0.1", "Did you mean 'warm_up'?"),
+            ("objective.bound=iwae", "objective.bound: Unknown bound 'iwae'"),
+            ("objective.bound.alpha=1", r"objective.bound.alpha: .* it accepts \[\]"),
+            ("objective.bound={name: renyi, alpha: low}", "objective.bound.alpha: must be a valid number"),
             ("data=digts", "data: Unknown dataset 'digts'; .*Did you mean 'digits'?"),
             ("data.refit=yes", "data.refit: must be a valid boolean. Received 'yes'"),
             ("data=npz", "data: 'npz' needs the option 'path'"),
@@ -336,7 +431,14 @@ class TestNames:
 
 class TestShippedConfigurations:
     def test_there_are_the_announced_ones(self):
-        names = ["deterministic", "flipout", "flipout_temperature1", "laplace_prior", "reparameterization"]
+        names = [
+            "deterministic",
+            "empirical_bayes",
+            "flipout",
+            "flipout_temperature1",
+            "laplace_prior",
+            "reparameterization",
+        ]
         assert [path.stem for path in CONFIGS] == [f"digits_{name}" for name in names]
 
     @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -370,10 +472,21 @@ class TestSchema:
             {"data": "digits", "model": {"name": "lenet5", "priro": "normal"}},
             {"data": "digits", "model": {"name": "lenet5", "prior": {"scale": 1}}},
             {"data": "digits", "model": {"name": "lenet5"}, "training": {"epochs": 0}},
+            {"data": "digits", "model": {"name": "lenet5", "overrides": [{"match": "a", "priro": "normal"}]}},
+            {"data": "digits", "model": {"name": "lenet5", "overrides": [{"prior": "normal"}]}},
+            {"data": "digits", "model": {"name": "lenet5", "overrides": [{"match": {"nme": "a"}, "prior": "normal"}]}},
         ],
     )
     def test_refuses_what_the_loader_refuses(self, validator, values):
         assert not validator.is_valid(values)
+
+    def test_knows_overrides_and_the_names_in_them(self, validator, write):
+        run = load_config(write(OVERRIDES))
+        validator.validate(run.settings.values)
+        validator.validate(json.loads(json.dumps(run.model_dump())))
+        prior = validator.schema["$defs"]["Override"]["properties"]["prior"]
+        assert "laplace" in prior["anyOf"][0]["anyOf"][0]["enum"]
+        assert "default" not in prior
 
     def test_knows_the_registered_names_and_the_meaning_of_keys(self):
         text = json.dumps(config.schema())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import reference
@@ -97,6 +99,173 @@ def test_exact_without_a_closed_form_is_refused_with_the_alternatives():
         ValueError, match=r"no closed form of KL\(Normal \|\| StudentT\)\. Use divergence='monte_carlo'"
     ):
         divergences.exact(Q, STUDENT)
+
+
+# Sticking the landing.
+
+
+def _variables():
+    return [tf.Variable(value) for value in (LOC, SCALE)]
+
+
+def _q(loc, scale):
+    return bc.KernelBias(tfd.Independent(tfd.Normal(loc, scale), 2))
+
+
+def _gradients(prior, loc, scale, num, *, stick_the_landing):
+    """Values and gradients of single-draw estimates, for the draws of `num` seeds."""
+    q = _q(loc, scale)
+    divergence = divergences.monte_carlo(q, prior, stick_the_landing=stick_the_landing)
+
+    def one(index):
+        seed = random.fold_in(random.as_seed(0), index)
+        with tf.GradientTape() as tape:
+            value = divergence.penalty(lambda: divergences.sample(q, seed), seed)
+        return value, *tape.gradient(value, [loc, scale])
+
+    signature = (tf.float64,) * 3
+    draw_all = tf.function(lambda: tf.map_fn(one, tf.range(num), fn_output_signature=signature), autograph=False)
+    return [part.numpy() for part in draw_all()]
+
+
+def test_where_posterior_and_prior_agree_the_gradient_of_a_draw_is_exactly_zero():
+    loc, scale = _variables()
+    prior = bc.KernelBias(tfd.Independent(tfd.Normal(LOC, SCALE), 2))
+    landed = _gradients(prior, loc, scale, 20, stick_the_landing=True)
+    assert all(np.abs(part).max() == 0.0 for part in landed)
+    plain = _gradients(prior, loc, scale, 20, stick_the_landing=False)
+    assert np.abs(plain[1]).max() > 0.1  # the score: nothing on average, but not for a draw
+
+
+def test_sticking_the_landing_changes_no_value_and_no_expected_gradient():
+    loc, scale = _variables()
+    prior = bc.KernelBias(tfd.Independent(tfd.Normal(LOC + 0.3, 1.5 * SCALE), 2))
+    plain, landed = (_gradients(prior, loc, scale, 4_000, stick_the_landing=flag) for flag in (False, True))
+    np.testing.assert_allclose(landed[0], plain[0], rtol=1e-12)
+    with tf.GradientTape() as tape:
+        exact = divergences.exact(_q(loc, scale), prior).penalty(_no_draw, None)
+    for estimates, expected in zip(landed[1:], tape.gradient(exact, [loc, scale]), strict=True):
+        errors = estimates.std(axis=0, ddof=1) / np.sqrt(len(estimates))
+        z = np.abs(estimates.mean(axis=0) - expected) / errors
+        assert z.max() < 5.5  # 12 comparisons, false alarm below 1e-6
+        assert (np.abs(estimates.mean(axis=0)) > 10 * errors).any()  # a gradient of zero would be found
+
+
+def test_near_the_prior_sticking_the_landing_has_far_less_variance():
+    loc, scale = _variables()
+    prior = bc.KernelBias(tfd.Independent(tfd.Normal(LOC + 0.02, 1.02 * SCALE), 2))
+    plain, landed = (_gradients(prior, loc, scale, 500, stick_the_landing=flag) for flag in (False, True))
+    for with_score, without in zip(plain[1:], landed[1:], strict=True):
+        assert (without.var(axis=0) < 0.05 * with_score.var(axis=0)).all()
+
+
+def test_sticking_the_landing_averages_over_several_draws_of_an_estimator():
+    loc, scale = _variables()
+    q, seed = _q(loc, scale), tf.constant([1, 2])
+    with tf.GradientTape() as tape:
+        several = divergences.sample(q, seed, 5)
+        value = divergences.log_ratio(q, _kernel(STUDENT), several, stick_the_landing=True)
+    found = tape.gradient(value, loc)
+    with tf.GradientTape() as tape:
+        draws = tf.unstack(divergences.sample(q, seed, 5).kernel)
+        single = [divergences.log_ratio(q, _kernel(STUDENT), bc.KernelBias(w), stick_the_landing=True) for w in draws]
+        mean = tf.add_n(single) / 5
+    np.testing.assert_allclose(value, mean, rtol=1e-12)
+    np.testing.assert_allclose(found, tape.gradient(mean, loc), rtol=1e-12)
+
+
+def test_sticking_the_landing_is_an_option_of_a_factory_and_shown():
+    choice = {"name": "best_effort", "stick_the_landing": True}
+    factory = functools.partial(bc.make_kernel_bias_reparameterization, prior="student_t", divergence=choice)
+    assert (
+        "monte_carlo(num_samples=1, stick_the_landing=True)" in bc.Affine(3, 2, make_kernel_bias_fn=factory).summary()
+    )
+
+
+# Distributions without a density, and without a closed form.
+
+
+class _Confined(tfd.Distribution):
+    """Weights whose elements are all equal: a line in the space of weights."""
+
+    def __init__(self, loc):
+        self.loc = loc
+        super().__init__(loc.dtype, tfd.FULLY_REPARAMETERIZED, False, True, parameters={"loc": loc})
+
+    def _event_shape(self):
+        return tf.TensorShape([3, 2])
+
+    def _batch_shape(self):
+        return tf.TensorShape([])
+
+    def _sample_n(self, n, seed=None):
+        return tf.fill([n, 3, 2], self.loc)
+
+
+class _Same(_Confined):
+    """Another one, with a closed form."""
+
+
+@tfd.RegisterKL(_Same, _Same)
+def _kl_same(q, p, name=None):
+    return tf.square(q.loc - p.loc)
+
+
+class _Unfinished(_Confined):
+    """A prior whose closed form covers some cases only."""
+
+    def _log_prob(self, value):
+        return -tf.reduce_sum(tf.square(value), axis=[-2, -1])
+
+
+@tfd.RegisterKL(tfd.Independent, _Unfinished)
+def _kl_unfinished(q, p, name=None):
+    raise NotImplementedError("not for this q")
+
+
+def _kernel(pair):
+    return bc.KernelBias(pair.kernel)
+
+
+@pytest.mark.parametrize("name", divergences.names())
+def test_a_posterior_without_density_and_closed_form_is_refused_with_the_reason_and_the_remedy(name):
+    q = bc.KernelBias(_Confined(np.float64(1.0)))
+    with pytest.raises(ValueError, match=r"weights of _Confined are confined to fewer.*prior='rank_1' for rank-1"):
+        divergences.get(name)(q, _kernel(NORMAL))
+
+
+def test_a_posterior_without_density_is_exact_where_a_closed_form_is_registered():
+    q, p = (bc.KernelBias(_Same(np.float64(loc))) for loc in (1.0, 3.0))
+    assert divergences.best_effort(q, p).name == "exact"
+    assert float(divergences.exact(q, p).penalty(_no_draw, None)) == 4.0
+    with pytest.raises(ValueError, match=r"Use divergence='exact', which this pair has"):
+        divergences.monte_carlo(q, p)
+
+
+@pytest.mark.parametrize("name", divergences.names())
+def test_a_prior_without_density_is_refused_with_the_rule(name):
+    with pytest.raises(ValueError, match=r"may be improper, but needs `log_prob`\. Received _Confined, without"):
+        divergences.get(name)(_kernel(Q), bc.KernelBias(_Confined(np.float64(1.0))))
+
+
+def test_a_closed_form_that_gives_up_falls_back_to_monte_carlo():
+    prior = bc.KernelBias(_Unfinished(np.float64(0.0)))
+    assert divergences.best_effort(_kernel(Q), prior).name == "monte_carlo(num_samples=1)"
+    with pytest.raises(ValueError, match=r"no closed form of KL\(Normal \|\| _Unfinished\)\. Use divergence="):
+        divergences.exact(_kernel(Q), prior)
+
+
+def test_an_improper_prior_will_do_and_its_constant_has_no_gradient():
+    class Flat(_Unfinished):
+        def _log_prob(self, value):
+            return tf.zeros(tf.shape(value)[:-2], value.dtype)
+
+        def _sample_n(self, n, seed=None):
+            raise NotImplementedError("improper")
+
+    prior, drawn = bc.KernelBias(Flat(np.float64(0.0))), divergences.sample(_kernel(Q), tf.constant([1, 2]))
+    value = divergences.monte_carlo(_kernel(Q), prior).penalty(lambda: drawn, tf.constant([3, 4]))
+    np.testing.assert_allclose(value, Q.kernel.log_prob(drawn.kernel), rtol=1e-12)
 
 
 @pytest.mark.parametrize("num_samples", [0, -1, 1.5])

@@ -18,7 +18,10 @@ import pytest
 import bayesconv as bc
 
 README = Path(__file__).parent.parent / "README.md"
-TOGETHER = [README.parent / "docs" / name for name in ("extending.md", "saving.md")]
+TOGETHER = [
+    README.parent / "docs" / name
+    for name in ("extending.md", "estimators.md", "priors.md", "saving.md", "diagnosis.md")
+]
 MIGRATING = Path(__file__).parent.parent / "docs" / "migrating-from-tfp.md"
 TFP_IMPORT, OUR_IMPORT = "\ntfn = tfp.experimental.nn\n", "\nfrom bayesconv import compat as tfn\n"
 NAMES = [m.name for m in pkgutil.walk_packages(bc.__path__, "bayesconv.") if not m.name.endswith("__main__")]

@@ -92,6 +92,27 @@ class TestTraining:
         prior = runs.load_run(tmp_path / "run").model.layers[0].prior.kernel
         assert float(prior.log_prob(np.zeros([3, 3, 1, 2], np.float32))) == pytest.approx(18 * np.log(5), rel=1e-4)
 
+    def test_overrides_reach_the_layers_and_come_back_with_the_run(self, tmp_path):
+        entries = [
+            {"match": "head", "posterior": "deterministic"},
+            {"match": {"kind": "Convolution"}, "prior": "laplace"},
+        ]
+        said = []
+        train(settings(model={"overrides": entries}), tmp_path / "run", announce=said.append)
+        assert [line.split()[4] for line in said[0].splitlines()[2:4]] == ["Normal", "point"]
+        model = runs.load_run(tmp_path / "run").model
+        assert model[0].prior.kernel.distribution.name == "Laplace"
+        assert model[-1].posterior is None
+        with pytest.raises(ConfigError, match=r"model.overrides was .* and is now"):
+            train(settings(), tmp_path / "run", resume=True)
+
+    def test_a_bound_is_what_is_trained_by(self, tmp_path):
+        objective = {"bound": {"name": "renyi", "alpha": 0.5}, "num_samples": 2}
+        for name, other in (("elbo", {"num_samples": 2}), ("renyi", objective)):
+            train(settings(objective=other), tmp_path / name)
+        first, second = (runs.read_history(tmp_path / name)[0] for name in ("elbo", "renyi"))
+        assert second["loss"] != first["loss"]
+
     def test_an_optimizer_has_its_options(self, tmp_path):
         decaying = settings(training={"optimizer": {"name": "sgd", "weight_decay": 90.0}})
         train(decaying, tmp_path / "run")
@@ -234,6 +255,15 @@ class TestTraining:
                 r"evaluation.ood.0: misshapen must make .*Received shape \[3, 2\]",
             ),
             ({"model": {"estimator": "local_reparameterization"}}, "covariances"),
+            (
+                {"model": {"overrides": [{"match": "dense*", "prior": "laplace"}]}},
+                r"model.overrides.0.match: .* 'dense\*'; its layers are conv1 \(Convolution\), head \(Affine\)",
+            ),
+            ({"objective": {"bound": "importance_weighted"}}, r"objective.bound: .*num_samples >= 2. Received 1"),
+            (
+                {"objective": {"bound": "renyi", "num_samples": 2}, "model": {"estimator": "flipout"}},
+                "objective.bound: .*Received the estimator flipout",
+            ),
             ({"data": {"name": "npz", "path": "/no/such/file.npz"}}, "No file /no/such/file.npz"),
         ],
     )
@@ -323,6 +353,29 @@ class TestEvaluation:
         with pytest.raises(ValueError, match="num_samples"):
             experiment.evaluate(run_dir, num_samples=0)
         assert (run_dir / "evaluation.json").read_bytes() == before
+
+
+class TestDiagnosis:
+    def test_is_that_of_the_runs_objective(self, run_dir):
+        diagnosis, paths = experiment.diagnose(run_dir)
+        assert (diagnosis.num_data, diagnosis.temperature) == (1150, 0.03)
+        assert [path.name for path in paths] == ["diagnosis.json", "diagnosis.png"]
+        model = runs.load_run(run_dir).model
+        assert diagnosis.kl == pytest.approx(
+            float(sum(m.divergence.penalty(None, None) for m in (model[0], model[-1])))
+        )
+        assert "num_data_is_batch_size" not in [finding.name for finding in diagnosis.findings]
+
+    def test_point_weights_have_none(self, point_run_dir):
+        diagnosis, paths = experiment.diagnose(point_run_dir)
+        assert [finding.name for finding in diagnosis.findings] == ["nothing_bayesian"]
+        assert [path.name for path in paths] == ["diagnosis.json"]
+
+    def test_overwriting_a_run_removes_it(self, tmp_path):
+        train(settings(), tmp_path)
+        experiment.diagnose(tmp_path)
+        train(settings(seed=1), tmp_path, overwrite=True)
+        assert not (tmp_path / "diagnosis.json").exists()
 
 
 class TestFigures:

@@ -52,7 +52,7 @@ def test_the_point_factory_is_glorot_uniform_and_zero():
 
 
 def test_the_variational_factories_differ_in_the_estimator_alone():
-    for name in ("reparameterization", "flipout", "local_reparameterization"):
+    for name in ("reparameterization", "flipout", "local_reparameterization", "sliced"):
         made = getattr(bc, f"make_kernel_bias_{name}")([4, 3], [3])
         assert made.estimator is estimators.get(name)
         assert isinstance(made, bc.VariationalKernelBias)

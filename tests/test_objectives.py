@@ -119,6 +119,113 @@ def test_a_likelihood_comes_as_itself_a_name_a_mapping_or_a_function():
     assert objectives.as_likelihood(bc.likelihoods.bernoulli).name == "bernoulli"
 
 
+# Other bounds.
+
+
+def test_a_bound_combines_the_log_weights_of_the_draws():
+    model = _model(functools.partial(bc.make_kernel_bias_reparameterization, penalty_weight=0.5))
+    options = {"num_data": 60, "num_samples": 3, "seed": 3, "kl_weight": 0.7, "temperature": 0.2}
+    log_weights = []
+    for seed in random.split(random.as_seed(3), 3):
+        with bc.collect_extras() as extras:
+            log_probs = tf.nn.log_softmax(model(X, seed=seed)).numpy()[np.arange(6), Y]
+        ratio = sum(
+            float(q.log_prob(w) - p.log_prob(w))
+            for layer, extra in extras.items()
+            if extra.loss is not None
+            for q, p, w in zip(layer.posterior, layer.prior, extra.result, strict=True)
+        )
+        log_weights.append(60 * log_probs.mean() - 0.7 * 0.2 * 0.5 * ratio)
+    found = bc.elbo(model, X, Y, bound="importance_weighted", **options)
+    np.testing.assert_allclose(found.loss, -np.log(np.mean(np.exp(log_weights))) / 60, rtol=1e-10)
+    found = bc.elbo(model, X, Y, bound={"name": "renyi", "alpha": 2.0}, **options)
+    np.testing.assert_allclose(found.loss, np.log(np.mean(np.exp(-np.array(log_weights)))) / 60, rtol=1e-10)
+    plain = bc.elbo(model, X, Y, **options)
+    np.testing.assert_allclose(found[1:], plain[1:], rtol=1e-12)  # the terms that are reported stay the same
+
+
+def test_a_bound_of_ones_own_is_a_function_of_the_log_weights():
+    @bc.bounds.register("median")
+    def median(log_weights):
+        return tf.sort(log_weights)[1]
+
+    model = _model(bc.make_kernel_bias_reparameterization)
+    singles = [
+        float(bc.elbo(model, X, Y, num_data=60, num_samples=3, seed=3, bound=f).loss)
+        for f in (lambda v: v[0], lambda v: v[1], lambda v: v[2])
+    ]
+    found = bc.elbo(model, X, Y, num_data=60, num_samples=3, seed=3, bound="median").loss
+    np.testing.assert_allclose(found, np.median(singles), rtol=1e-12)
+
+
+def test_a_penalty_without_a_posterior_counts_in_every_log_weight():
+    layer = bc.Affine(3, 3, make_kernel_bias_fn=bc.make_kernel_bias_reparameterization, dtype=tf.float64)
+    options = {"num_data": 60, "num_samples": 2, "seed": 3, "bound": "importance_weighted"}
+    without, with_penalty = (
+        bc.elbo(bc.Sequential([layer, bc.Lambda(extra_loss_fn=lambda _, p=p: p)]), X, Y, **options).loss
+        for p in (0.0, 0.5)
+    )
+    np.testing.assert_allclose(with_penalty - without, 0.5 / 60, rtol=1e-9)
+
+
+@pytest.mark.parametrize("log_weights", [[-1e5, -1e5 - 3.0], [4000.0, -4000.0], [2.0, 2.0]])
+@pytest.mark.parametrize("alpha", [-3.0, 0.0, 0.5, 1.0, 1.5])
+def test_renyis_bound_neither_overflows_nor_leaves_the_range_of_the_log_weights(log_weights, alpha):
+    value = bc.bounds.renyi(tf.constant(log_weights, tf.float64), alpha=alpha)
+    assert min(log_weights) <= float(value) <= max(log_weights)
+    weights = tf.Variable(log_weights, dtype=tf.float64)
+    with tf.GradientTape() as tape:
+        value = bc.bounds.renyi(weights, alpha=alpha)
+    gradient = tape.gradient(value, weights)
+    order = np.array(log_weights) * (1 - alpha)
+    expected = np.exp(order - order.max()) / np.exp(order - order.max()).sum()
+    np.testing.assert_allclose(gradient, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        (
+            bc.make_kernel_bias_flipout,
+            r"`affine` gives every example a perturbation .*Received the estimator flipout; u",
+        ),
+        (bc.make_kernel_bias_local_reparameterization, "Received the estimator local_reparameterization"),
+    ],
+)
+def test_a_bound_that_weights_draws_is_refused_where_examples_do_not_share_one(factory, message):
+    model = _model(factory)
+    with pytest.raises(ValueError, match=message):
+        bc.elbo(model, X, Y, num_data=60, num_samples=2, bound="importance_weighted")
+    with pytest.raises(ValueError, match=message):
+        bc.fit(model, (X.numpy(), Y), epochs=1, num_samples=2, bound="importance_weighted")
+    objectives.check_bound(model, "elbo", 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bound": "renyi", "num_samples": 1}, r"renyi needs num_samples >= 2\. Received 1"),
+        ({"bound": "iwae"}, "Unknown bound 'iwae'"),
+        ({"bound": {"name": "renyi", "alfa": 1}}, r"Did you mean 'alpha'\?"),
+        (
+            {"bound": {"name": "renyi", "alpha": np.inf}, "num_samples": 2},
+            "is a finite number, such as 0.5. Received inf",
+        ),
+    ],
+)
+def test_a_bound_that_does_not_exist_or_would_do_nothing_is_refused(options, message):
+    model = _model(bc.make_kernel_bias_reparameterization)
+    with pytest.raises(ValueError, match=message):
+        bc.fit(model, (X.numpy(), Y), epochs=1, progress=False, **options)
+
+
+def test_another_bound_does_not_resume_a_run(tmp_path):
+    model, options = _model(bc.make_kernel_bias_reparameterization), {"num_samples": 2, "progress": False}
+    bc.fit(model, (X.numpy(), Y), epochs=1, bound="importance_weighted", run_dir=tmp_path, **options)
+    with pytest.raises(ValueError, match=r"were \{'bound': 'importance_weighted'\}"):
+        bc.fit(model, (X.numpy(), Y), epochs=1, run_dir=tmp_path, resume=True, **options)
+
+
 def _schedule(identifier, *progress):
     return objectives.schedules.resolve(identifier)(tf.constant(progress, tf.float32)).numpy()
 

@@ -239,3 +239,11 @@ def test_split_and_fold_in_give_seeds_that_all_differ():
     seed = random.as_seed(0)
     made = [*random.split(seed, 50), *(random.fold_in(seed, i) for i in range(50)), seed]
     assert len({tuple(s.numpy().tolist()) for s in made}) == len(made)
+
+
+def test_uniform_numbers_stay_inside_where_the_last_cell_would_round_to_one(monkeypatch):
+    last = tf.constant([0, 2**32 - 1], tf.uint32)
+    monkeypatch.setattr(random, "_bits", lambda shape, seed, dtype, counter=None: last)
+    low, high = random.uniform([2], 0).numpy()
+    assert -1 < low < -0.9999999
+    assert 0.9999999 < high < 1

@@ -86,9 +86,18 @@ def test_names_of_functions_show_bound_options():
 
 
 def test_what_is_registered():
-    assert set(estimators.names()) == {"flipout", "local_reparameterization", "reparameterization"}
-    assert set(posteriors.names()) == {"mean_field_normal"}
-    assert set(priors.names()) == {"laplace", "normal", "scale_mixture", "spike_and_slab", "student_t"}
+    assert set(estimators.names()) == {
+        "antithetic", "automatic", "flipout", "grouped_flipout", "local_reparameterization", "mean", "per_example",
+        "reparameterization", "sliced",
+    }  # fmt: skip
+    assert set(posteriors.names()) == set(
+        "filterwise_dropout gaussian_dropout k_tied_normal laplace low_rank_normal matrix_normal mean_field_normal "
+        "mixture_of_means radial rank_1 student_t variational_dropout".split()
+    )
+    assert set(priors.names()) == set(
+        "anchored_normal cauchy correlated_normal empirical_bayes flat group_horseshoe horseshoe laplace "
+        "learnable_normal log_uniform normal rank_1 scale_mixture spike_and_slab student_t tied_mean".split()
+    )
     assert set(divergences.names()) == {"best_effort", "exact", "monte_carlo"}
     assert set(likelihoods.names()) == {"bernoulli", "categorical", "normal"}
     assert {"lenet5", "small_cnn", "digits_cnn"} <= set(models.names())

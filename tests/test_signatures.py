@@ -19,7 +19,10 @@ OPTIONS = {
     "kernel_name": "kn",
     "bias_name": "bn",
     "fan_in": 9,
+    "layer_name": "ln",
+    "layer_kind": "lk",
 }
+OWN = {"fan_in", "layer_name", "layer_kind"}  # what no factory of TFP's knows
 SHAPES = ((2, 3), (3,))
 
 
@@ -32,9 +35,8 @@ def test_the_new_order_by_names():
             bias_batch_ndims=0, dtype="d", kernel_name="k", bias_name="b"):  # fmt: skip
         return locals()
 
-    expected = {"kernel_shape": (2, 3), "bias_shape": (3,), **OPTIONS}
-    del expected["fan_in"]
-    assert _call(new) == expected
+    options = {key: value for key, value in OPTIONS.items() if key not in OWN}
+    assert _call(new) == {"kernel_shape": (2, 3), "bias_shape": (3,), **options}
 
 
 def test_the_old_order_by_its_own_names():
@@ -60,6 +62,7 @@ def test_positional_only_parameters_are_read_by_their_number():
 def test_some_of_the_options_by_name_in_any_order():
     assert _call(lambda kernel_shape, bias_shape, dtype: dtype) == "f"
     assert _call(lambda kernel_shape, bias_shape, *, fan_in, dtype: (fan_in, dtype)) == (9, "f")
+    assert _call(lambda kernel_shape, bias_shape, layer_kind, layer_name: (layer_name, layer_kind)) == ("ln", "lk")
     assert _call(lambda kernel_shape, bias_shape: (kernel_shape, bias_shape)) == SHAPES
 
 
@@ -88,7 +91,7 @@ def test_an_initializer_of_none_is_glorot_uniform_or_zeros_where_it_is_required(
 
 
 def test_keywords_get_tfps_options_and_can_be_handed_on():
-    options = {key: value for key, value in OPTIONS.items() if key != "fan_in"}
+    options = {key: value for key, value in OPTIONS.items() if key not in OWN}
     assert _call(lambda kernel_shape, bias_shape, **kwargs: kwargs) == options
     named = _call(lambda kernel_shape, bias_shape, kernel_initializer, **kwargs: (kernel_initializer, kwargs))
     assert named == ("ik", {key: value for key, value in options.items() if key != "init_kernel_fn"})

@@ -52,7 +52,10 @@ __all__ = [
 for _part in [globals()[name] for name in __all__]:
     if isinstance(_part, type):
         register_layer(f"compat.{_part.__name__}")(_part)
-_OURS: dict[Any, tuple[str, ...]] = {losses: ("kl_divergence_exact", "kl_divergence_monte_carlo"), shapes: ("flattened", "expanded")}
+_OURS: dict[Any, tuple[str, ...]] = {
+    losses: ("kl_divergence_exact", "kl_divergence_monte_carlo"),
+    shapes: ("flattened", "expanded"),
+}
 _OURS[factories] = tuple(name for name in vars(factories) if name.startswith("make_kernel_bias"))
 for _module, _names in _OURS.items():
     for _name in _names:

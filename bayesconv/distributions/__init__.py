@@ -1,5 +1,16 @@
 """Distributions of weights, shared by posteriors, priors and divergences."""
 
+from bayesconv.distributions.correlated_normal import CorrelatedNormal
+from bayesconv.distributions.derived import derived
+from bayesconv.distributions.filterwise_dropout import FilterwiseDropout
+from bayesconv.distributions.group_horseshoe import GroupHorseshoe
+from bayesconv.distributions.horseshoe import Horseshoe
+from bayesconv.distributions.joint import Joint
+from bayesconv.distributions.laplace import Laplace
+from bayesconv.distributions.log_uniform import LogUniform
+from bayesconv.distributions.low_rank_normal import LowRankNormal
+from bayesconv.distributions.matrix_normal import CovarianceFactor, MatrixNormal
+from bayesconv.distributions.mixture_of_means import MixtureOfMeans
 from bayesconv.distributions.normal import (
     Normal,
     elementwise,
@@ -7,7 +18,13 @@ from bayesconv.distributions.normal import (
     independent,
     mean_field_normal,
     normal_mixture,
+    positive_variable,
 )
+from bayesconv.distributions.point_mass import Flat, PointMass
+from bayesconv.distributions.radial import Radial
+from bayesconv.distributions.rank_one import Factor, RankOneFactors, RankOneKernel
+from bayesconv.distributions.shared_variance import InverseGammaNormal, TiedMeanNormal
+from bayesconv.distributions.student_t import StudentT
 from bayesconv.distributions.traits import (
     INDEPENDENT_NORMAL,
     SIGN_SYMMETRIC,
@@ -20,7 +37,28 @@ from bayesconv.distributions.traits import (
 __all__ = [
     "INDEPENDENT_NORMAL",
     "SIGN_SYMMETRIC",
+    "CorrelatedNormal",
+    "CovarianceFactor",
+    "Factor",
+    "FilterwiseDropout",
+    "Flat",
+    "GroupHorseshoe",
+    "Horseshoe",
+    "InverseGammaNormal",
+    "Joint",
+    "Laplace",
+    "LogUniform",
+    "LowRankNormal",
+    "MatrixNormal",
+    "MixtureOfMeans",
     "Normal",
+    "PointMass",
+    "Radial",
+    "RankOneFactors",
+    "RankOneKernel",
+    "StudentT",
+    "TiedMeanNormal",
+    "derived",
     "element_traits",
     "elementwise",
     "has_density",
@@ -28,6 +66,7 @@ __all__ = [
     "independent",
     "mean_field_normal",
     "normal_mixture",
+    "positive_variable",
     "traits",
     "weight_traits",
 ]

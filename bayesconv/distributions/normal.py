@@ -12,6 +12,12 @@ from tensorflow_probability import distributions as tfd
 from tensorflow_probability import util as tfp_util
 
 from bayesconv import random
+from bayesconv.registry import unknown_name_message
+
+# Both, and the bases that TFP makes instances of where the elements' class is no composite tensor, as one of your own.
+SPREAD = tuple(
+    base for kind in (tfd.Independent, tfd.Sample) for base in kind.__mro__ if base.__name__.endswith(kind.__name__)
+)
 
 
 class Normal(tfd.Normal):
@@ -28,7 +34,9 @@ def independent(distribution: tfd.Distribution) -> tfd.Distribution:
     return tfd.Independent(distribution, reinterpreted_batch_ndims=distribution.batch_shape.rank)
 
 
-def mean_field_normal(loc: tf.Tensor, scale: tf.Tensor, name: str) -> tfd.Distribution:
+def mean_field_normal(
+    loc: tf.Tensor, scale: tf.Tensor, name: str, *, parameterization: str = "exp", trainable_scale: bool = True
+) -> tfd.Distribution:
     """An independent normal for every weight, with variables `name/loc` and `name/untransformed_scale`.
 
     The scale is the exponential of its variable: positive wherever an optimizer takes it, and a step of the optimizer
@@ -36,11 +44,42 @@ def mean_field_normal(loc: tf.Tensor, scale: tf.Tensor, name: str) -> tfd.Distri
 
     Args:
       loc: Initial location, of the weight's shape.
-      scale: Initial scale, of the weight's shape.
+      scale: Initial scale, of the weight's shape or of one that broadcasts to it.
       name: Prefix of the variables' names.
+      parameterization: `"exp"` as above, or `"softplus"` of the variable.
+      trainable_scale: Whether training changes the scale.
+
+    Raises:
+      ValueError: If the parameterization is another.
     """
-    scale_variable = tfp_util.TransformedVariable(scale, tfb.Exp(), name=f"{name}/untransformed_scale")
+    scale_variable = positive_variable(scale, f"{name}/untransformed_scale", parameterization, trainable_scale)
     return independent(Normal(tf.Variable(loc, name=f"{name}/loc"), scale_variable))
+
+
+def positive_variable(
+    initial_value: tf.Tensor, name: str, parameterization: str = "exp", trainable: bool = True
+) -> tfp_util.TransformedVariable:
+    """A positive variable: the exponential or the softplus of the one that training adjusts.
+
+    Args:
+      initial_value: Its initial value, positive.
+      name: Name of the variable that is stored; its last part begins with `untransformed_` if it is of a scale.
+      parameterization: `"exp"` or `"softplus"`.
+      trainable: Whether training changes it.
+
+    Raises:
+      ValueError: If the parameterization is another.
+
+    Example:
+      >>> positive_variable(tf.constant(2.0), "untransformed_scale", "softplus").numpy().round(3).tolist()
+      2.0
+    """
+    if parameterization not in _POSITIVE:
+        raise ValueError(unknown_name_message("parameterization of a scale", parameterization, _POSITIVE))
+    return tfp_util.TransformedVariable(initial_value, _POSITIVE[parameterization](), name=name, trainable=trainable)
+
+
+_POSITIVE = {"exp": tfb.Exp, "softplus": tfb.Softplus}
 
 
 def identically_distributed(distribution: tfd.Distribution, shape: Sequence[int]) -> tfd.Distribution:
@@ -63,7 +102,7 @@ def elementwise(distribution: tfd.Distribution) -> tfd.Distribution | None:
       >>> elementwise(tfp.distributions.Sample(tfp.distributions.Laplace(0., 1.), [3, 3])).name
       'Laplace'
     """
-    if isinstance(distribution, (tfd.Independent, tfd.Sample)):
+    if isinstance(distribution, SPREAD):
         inner = distribution.distribution
         return inner if inner.event_shape.rank == 0 else None
     return distribution if distribution.event_shape.rank == 0 else None

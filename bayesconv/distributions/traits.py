@@ -7,7 +7,7 @@ import functools
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from bayesconv.distributions.normal import elementwise
+from bayesconv.distributions.normal import SPREAD, elementwise
 
 SIGN_SYMMETRIC = "sign_symmetric"
 INDEPENDENT_NORMAL = "independent_normal"
@@ -53,6 +53,6 @@ def has_density(distribution: tfd.Distribution) -> bool:
       >>> has_density(tfd.Sample(tfd.Normal(0.0, 1.0), [3]))
       True
     """
-    if isinstance(distribution, (tfd.Independent, tfd.Sample)):
+    if isinstance(distribution, SPREAD):
         return has_density(distribution.distribution)
-    return any(hasattr(distribution, name) for name in ("_log_prob", "_prob", "_call_log_prob"))
+    return any(hasattr(distribution, name) for name in ("_log_prob", "_prob"))

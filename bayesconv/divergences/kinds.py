@@ -36,7 +36,7 @@ def exact(posterior: KernelBias, prior: KernelBias) -> Divergence:
     """Closed form; it adds no noise to the gradient.
 
     Raises:
-      ValueError: If no closed form is registered for the pair of distributions.
+      ValueError: If no closed form is registered for the pair of distributions; the message says what to use.
 
     Example:
       >>> import tensorflow_probability as tfp
@@ -47,6 +47,7 @@ def exact(posterior: KernelBias, prior: KernelBias) -> Divergence:
     """
     for q, p in _pairs(posterior, prior):
         if closed_form(q, p) is None:
+            _require_densities(posterior, prior)  # else the alternative would be refused as well
             raise ValueError(
                 f"There is no closed form of KL({_family(q)} || {_family(p)}). Use divergence='monte_carlo' or "
                 "'best_effort', or register one with tfp.distributions.RegisterKL."
@@ -55,42 +56,60 @@ def exact(posterior: KernelBias, prior: KernelBias) -> Divergence:
 
 
 @register("monte_carlo")
-def monte_carlo(posterior: KernelBias, prior: KernelBias, *, num_samples: int = 1) -> Divergence:
+def monte_carlo(
+    posterior: KernelBias, prior: KernelBias, *, num_samples: int = 1, stick_the_landing: bool = False
+) -> Divergence:
     """Unbiased estimate: the mean of `log q(w) - log p(w)` over draws of the posterior.
 
     The first draw is the one the layer used; its noise then partly cancels that of the data term.
 
     Args:
       posterior: The distributions of kernel and bias.
-      prior: Theirs under the prior.
+      prior: Theirs under the prior; only their `log_prob` is used, so they may be improper, and the KL is then right
+        up to a constant.
       num_samples: Number of draws.
+      stick_the_landing: Leave out the score, the gradient of `log q` in the posterior's parameters at a fixed `w`. Its
+        expectation is zero, so the gradient stays unbiased; near the optimum, where what is left vanishes, it has
+        less variance, and far from it perhaps more.
 
     Raises:
-      ValueError: If `num_samples` is not a positive integer.
+      ValueError: If `num_samples` is not a positive integer, or a distribution has no density.
+
+    References:
+      Roeder et al., Sticking the Landing: Simple, Lower-Variance Gradient Estimators for Variational Inference,
+      NeurIPS 2017. arXiv:1703.09194
     """
     if not (isinstance(num_samples, int) and num_samples > 0):
         raise ValueError(f"A Monte Carlo divergence needs num_samples >= 1. Received {num_samples!r}.")
+    _require_densities(posterior, prior)
 
     def penalty(draw: Callable[[], KernelBias], seed: tf.Tensor) -> tf.Tensor:
         seeds = random.split(seed, num_samples)[1:]
         draws = [draw()] + [sample(posterior, s) for s in seeds]
-        return _total(_log_ratio(posterior, prior, weights) for weights in draws) / num_samples
+        return _total(log_ratio(posterior, prior, w, stick_the_landing=stick_the_landing) for w in draws) / num_samples
 
-    return Divergence(f"monte_carlo(num_samples={num_samples})", penalty)
+    landing = ", stick_the_landing=True" if stick_the_landing else ""
+    return Divergence(f"monte_carlo(num_samples={num_samples}{landing})", penalty)
 
 
 @register("best_effort")
-def best_effort(posterior: KernelBias, prior: KernelBias, *, num_samples: int = 1) -> Divergence:
+def best_effort(
+    posterior: KernelBias, prior: KernelBias, *, num_samples: int = 1, stick_the_landing: bool = False
+) -> Divergence:
     """Exact where a closed form is known, else Monte Carlo; `summary()` says which.
 
     Args:
       posterior: The distributions of kernel and bias.
       prior: Theirs under the prior.
       num_samples: Number of draws if it comes to Monte Carlo.
+      stick_the_landing: See `monte_carlo`, if it comes to it.
+
+    Raises:
+      ValueError: If there is neither a closed form nor a density.
     """
     if all(closed_form(q, p) is not None for q, p in _pairs(posterior, prior)):
         return exact(posterior, prior)
-    return monte_carlo(posterior, prior, num_samples=num_samples)
+    return monte_carlo(posterior, prior, num_samples=num_samples, stick_the_landing=stick_the_landing)
 
 
 def sample(posterior: KernelBias, seed: tf.Tensor, num: Any = None) -> KernelBias:
@@ -103,10 +122,55 @@ def _pairs(posterior: KernelBias, prior: KernelBias) -> list[tuple[Any, Any]]:
     return [(q, p) for q, p in zip(posterior, prior, strict=True) if q is not None]
 
 
-def _log_ratio(posterior: KernelBias, prior: KernelBias, weights: KernelBias) -> tf.Tensor:
-    # Where an estimator drew several kernels, along a first axis, the mean over them.
+def log_ratio(
+    posterior: KernelBias, prior: KernelBias, weights: KernelBias, *, stick_the_landing: bool = False
+) -> tf.Tensor:
+    """`log q(w) - log p(w)` of a draw, in nats; of several along a first axis, the mean over them.
+
+    Args:
+      posterior: The distributions of kernel and bias.
+      prior: Theirs under the prior.
+      weights: The draw.
+      stick_the_landing: Let the gradient of `log q` flow through the draw alone.
+    """
+    log_q = _log_prob_through_the_draw if stick_the_landing else lambda q, w: tf.reduce_mean(q.log_prob(w))
     triples = zip(posterior, prior, weights, strict=True)
-    return _total(tf.reduce_mean(q.log_prob(w) - p.log_prob(w)) for q, p, w in triples if q is not None)
+    return _total(log_q(q, w) - tf.reduce_mean(p.log_prob(w)) for q, p, w in triples if q is not None)
+
+
+def _log_prob_through_the_draw(q: Any, w: tf.Tensor) -> tf.Tensor:
+    # Works for any q: the value, plus a term that is zero and has the gradient d log q / dw.
+    fixed = tf.stop_gradient(w)
+    with tf.GradientTape() as tape:
+        tape.watch(fixed)
+        log_q = tf.reduce_mean(q.log_prob(fixed))
+    slope = tape.gradient(log_q, fixed, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return tf.stop_gradient(log_q) + tf.reduce_sum(tf.stop_gradient(slope) * (w - fixed))
+
+
+def _require_densities(posterior: KernelBias, prior: KernelBias) -> None:
+    for q, p in _pairs(posterior, prior):
+        if not distributions.has_density(q):
+            raise ValueError(
+                f"A KL by Monte Carlo is a mean of log-densities. Received a posterior without one: weights of "
+                f"{_family(q)} are confined to fewer dimensions than they have. {_way_out(q, p)}"
+            )
+        if not distributions.has_density(p):
+            raise ValueError(
+                "A KL by Monte Carlo is a mean of log-densities; a prior may be improper, but needs `log_prob`. "
+                f"Received {_family(p)}, without, for a posterior of {_family(q)}. Use a prior of single weights, such "
+                "as prior='normal', define its `_log_prob`, or register a KL with tfp.distributions.RegisterKL."
+            )
+
+
+def _way_out(q: Any, p: Any) -> str:
+    if closed_form(q, p) is not None:
+        return "Use divergence='exact', which this pair has."
+    return (
+        f"There is no closed form of KL({_family(q)} || {_family(p)}) either: use a prior of the same parts, "
+        "prior='rank_1' for rank-1 factors, prior='flat' for dropout of filters, or register one with "
+        "tfp.distributions.RegisterKL."
+    )
 
 
 def _total(terms: Any) -> tf.Tensor:

@@ -58,13 +58,15 @@ Draw = Callable[..., KernelBias]
 StochasticPass = Callable[[tf.Tensor, Draw, tf.Tensor], Estimate]
 
 
-def require_trait(posterior: KernelBias, trait: str, estimator: str, meaning: str) -> None:
+def require_trait(
+    posterior: KernelBias, trait: str, estimator: str, meaning: str, way_out: str = "'reparameterization'"
+) -> None:
     """Raises a ValueError unless both distributions have a trait; `meaning` says what it is."""
     for member, distribution in posterior._asdict().items():
         if distribution is not None and trait not in distributions.traits(distribution):
             raise ValueError(
                 f"{estimator} needs a posterior of {meaning}. Received {distribution.name!r} for the {member}. "
-                "Use estimator='reparameterization', or register the trait "
+                f"Use estimator={way_out}, or register the trait "
                 f"{trait!r} for it with bayesconv.distributions.element_traits."
             )
 

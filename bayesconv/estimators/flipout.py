@@ -1,4 +1,4 @@
-"""Flipout: signs for every example and channel."""
+"""Flipout: signs for every example and channel, with one draw or several."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bayesconv.estimators.base import (
     require_reparameterized,
     require_trait,
 )
+from bayesconv.estimators.slices import apply_by_slice, check_count, unstacked
 from bayesconv.weights import KernelBias, map_kernel_bias
 
 
@@ -45,6 +46,48 @@ def flipout(linear_op: LinearOp, posterior: KernelBias) -> StochasticPass:
         batch_shape = weights.kernel.shape[: linear_op.batch_ndims]
         flipped = inputs * example_signs(inputs, batch_shape, seed_in)
         deviation = linear_op(flipped, map_kernel_bias(tf.subtract, weights, mean))
+        signs_out = example_signs(deviation, batch_shape, seed_out)
+        return Estimate(linear_op(inputs, mean) + signs_out * deviation, weights)
+
+    return stochastic_pass
+
+
+@register("grouped_flipout")
+def grouped_flipout(linear_op: LinearOp, posterior: KernelBias, *, num_groups: int = 8) -> StochasticPass:
+    """Flipout with several draws, one for each slice of the batch.
+
+    `y_n = f(x_n, mean) + r_n f(x_n s_n, w_g - mean)` for the examples n of slice g. Under flipout all examples share
+    the magnitudes of the deviations, so the variance of the scales' gradients has a floor that a larger batch does
+    not lower; G draws lower it G times. `extra_result` has a leading axis of G.
+
+    Args:
+      linear_op: The layer's operator.
+      posterior: The distributions of kernel and bias.
+      num_groups: Number of slices G, each with a draw of its own.
+
+    Raises:
+      ValueError: If `num_groups` is out of range, or the posterior's deviations may not be sign-flipped.
+
+    References:
+      Wen et al., Flipout, ICLR 2018. arXiv:1803.04386, Theorem 2 for the floor.
+    """
+    require_reparameterized(posterior, "grouped_flipout")
+    check_count("grouped_flipout", "num_groups", num_groups)
+    require_trait(
+        posterior,
+        distributions.SIGN_SYMMETRIC,
+        "grouped_flipout",
+        "independent weights, each symmetric about its mean",
+        "{'name': 'sliced', 'draws': 'independent'}",
+    )
+
+    def stochastic_pass(inputs: tf.Tensor, draw: Draw, seed: tf.Tensor) -> Estimate:
+        weights, mean = draw(num_groups), map_kernel_bias(lambda d: d.mean(), posterior)
+        seed_in, seed_out = random.split(seed)
+        batch_shape = weights.kernel.shape[1 : 1 + linear_op.batch_ndims]
+        flipped = inputs * example_signs(inputs, batch_shape, seed_in)
+        deviations = unstacked(map_kernel_bias(tf.subtract, weights, mean))
+        deviation = apply_by_slice(linear_op, flipped, deviations)
         signs_out = example_signs(deviation, batch_shape, seed_out)
         return Estimate(linear_op(inputs, mean) + signs_out * deviation, weights)
 

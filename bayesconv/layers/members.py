@@ -43,8 +43,8 @@ def _trackable(value: Any) -> Any:
         return value
     if _is_to_be_built(value):
         raise TypeError(
-            f"`also_track` takes what has its variables already. Received {type(value).__name__}, which makes them when "
-            "it is first called: call its build(input_shape) before."
+            f"`also_track` takes what has its variables already. Received {type(value).__name__}, which makes them "
+            "when it is first called: call its build(input_shape) before."
         )
     inner = getattr(value, "variables", None)
     return getattr(value, "value", value) if inner is None else [variable.value for variable in inner]

@@ -6,7 +6,9 @@ all eyes.
 """
 
 from bayesconv.plotting.calibration import reliability_diagram
+from bayesconv.plotting.diagnostics import posterior_diagnosis
 from bayesconv.plotting.images import most_and_least_certain
+from bayesconv.plotting.prior_predictive import prior_predictive, prior_predictive_classes
 from bayesconv.plotting.theme import save, save_all, style
 from bayesconv.plotting.training import learning_curves
 from bayesconv.plotting.uncertainty import ood_scores, uncertainty_histograms
@@ -16,6 +18,9 @@ __all__ = [
     "learning_curves",
     "most_and_least_certain",
     "ood_scores",
+    "posterior_diagnosis",
+    "prior_predictive",
+    "prior_predictive_classes",
     "reliability_diagram",
     "save",
     "save_all",

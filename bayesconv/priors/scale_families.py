@@ -7,28 +7,37 @@ import math
 import tensorflow_probability as tfp
 
 from bayesconv import distributions
-from bayesconv.priors.registry import each, number, register
+from bayesconv.priors.registry import check_positive, each, number, register
 from bayesconv.weights import KernelBias
 
 tfd = tfp.distributions
 
 
 @register("normal")
-def normal(specs: KernelBias, *, loc: float = 0.0, scale: float | None = None) -> KernelBias:
+def normal(
+    specs: KernelBias, *, loc: float = 0.0, scale: float | None = None, variance_factor: float | None = None
+) -> KernelBias:
     """Normal with a fixed scale, by default `sqrt(2 / fan_in)`.
 
     Args:
       specs: What is known of the kernel and the bias.
       loc: Mean.
       scale: Standard deviation.
+      variance_factor: The `c` of the standard deviation `sqrt(c / fan_in)`, instead of `scale`; 2 by default.
 
     Returns:
       A pair of distributions whose events are the kernel and the bias.
 
     Raises:
-      ValueError: If the scale is not positive.
+      ValueError: If both `scale` and `variance_factor` are given, or one is not positive.
     """
-    return each(specs, lambda spec, s: distributions.Normal(number(loc, spec), s), scale, None, 1.0)
+    if scale is not None and variance_factor is not None:
+        raise ValueError(
+            f"Give `scale` or `variance_factor`, not both. Received scale={scale}, variance_factor={variance_factor}."
+        )
+    factor = 2.0 if variance_factor is None else variance_factor
+    check_positive(factor)
+    return each(specs, lambda spec, s: distributions.Normal(number(loc, spec), s), scale, None, math.sqrt(factor / 2.0))
 
 
 @register("laplace")

@@ -147,12 +147,49 @@ MODES = (
     "one",
 )
 
-# Where an estimator is refused, by its rule and not by accident.
-REFUSALS = {"local_reparameterization": "exact only where weights are not shared"}
+# What is refused, by its rule and not by accident: each with a part of its message.
+SHARED_WEIGHTS = "exact only where weights are not shared"
+TRAIT = "needs a posterior of"
+POSTERIOR_DENSITY = "confined to fewer dimensions than they have"
+PRIOR_DENSITY = "a prior may be improper, but needs `log_prob`"
+
+# The posterior that a prior without a density is for, and the prior of a posterior without one.
+POSTERIOR_OF = {"rank_1": "rank_1", "flat": "filterwise_dropout"}
+PRIOR_OF = {posterior: prior for prior, posterior in POSTERIOR_OF.items()}
+
+# Estimators that flip signs, or need normals; posteriors whose signs may not be flipped, or that are not normal.
+FLIPPING = frozenset({"antithetic", "flipout", "grouped_flipout", "sliced"})
+OF_NORMALS = frozenset({"local_reparameterization"})
+NOT_SYMMETRIC = frozenset({"filterwise_dropout", "low_rank_normal", "matrix_normal", "mixture_of_means", "rank_1"})
+NOT_NORMAL = NOT_SYMMETRIC | {"laplace", "radial", "student_t"}
+WITHOUT_ENTROPY = frozenset({"mixture_of_means"})  # which the prior "tied_mean" asks for
 
 
-def factory(estimator: Any, prior: str, posterior: str = "mean_field_normal") -> Callable[..., Any]:
+def refusal(estimator: str, prior: str, posterior: str) -> str | None:
+    """Why a combination is refused in every layer, or None."""
+    if posterior in PRIOR_OF:
+        if prior != PRIOR_OF[posterior]:
+            return POSTERIOR_DENSITY
+    elif prior in POSTERIOR_OF or (prior == "tied_mean" and posterior in WITHOUT_ENTROPY):
+        return PRIOR_DENSITY
+    if estimator in FLIPPING and posterior in NOT_SYMMETRIC:
+        return TRAIT
+    return TRAIT if estimator in OF_NORMALS and posterior in NOT_NORMAL else None
+
+
+def allowed(estimator: str, prior: str, posterior: str) -> tuple[Any, str, str]:
+    """The combination, or one near it that no rule refuses in any layer."""
+    if refusal("reparameterization", prior, posterior):
+        posterior = POSTERIOR_OF.get(prior, "mean_field_normal")
+    if refusal(estimator, prior, posterior):
+        estimator = "reparameterization"
+    return allowed_estimator(estimator), prior, posterior
+
+
+def factory(estimator: Any, prior: str, posterior: Any = "mean_field_normal") -> Callable[..., Any]:
     """The factory of a combination."""
+    if posterior == "filterwise_dropout":  # at its own rate, all of two channels would hardly ever be dropped
+        posterior = {"name": posterior, "rate": 0.5}
     return functools.partial(bc.make_kernel_bias_variational, estimator=estimator, prior=prior, posterior=posterior)
 
 
@@ -176,17 +213,47 @@ def grid() -> Iterator[tuple[Descriptor, str, str, str]]:
     return itertools.product(LINEAR, estimators.names(), priors.names(), posteriors.names())
 
 
+def all_pairs_of_choices() -> list[tuple[str, str, str]]:
+    """Every estimator with every prior, and every posterior with every estimator, the third at its default.
+
+    The product of all three with every layer and mode would take half an hour to collect alone.
+    """
+    by_prior = itertools.product(estimators.names(), priors.names(), ["mean_field_normal"])
+    by_posterior = itertools.product(estimators.names(), ["normal"], posteriors.names())
+    return list(dict.fromkeys([*by_prior, *by_posterior]))
+
+
 def all_pairs(*axes: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Few rows in which every pair of values of two axes occurs, found greedily."""
+    """Few rows in which every pair of values of two axes occurs: each begins with a pair that is missing.
 
-    def pairs(row: Sequence[Any]) -> set[tuple[Any, ...]]:
-        return set(itertools.combinations(enumerate(row), 2))
-
-    candidates = {row: pairs(row) for row in itertools.product(*axes)}
-    missing = set().union(*candidates.values())
+    The other axes take, one after another, the value that brings in most missing pairs.
+    """
+    axes = tuple(tuple(axis) for axis in axes)
+    missing = dict.fromkeys(
+        ((i, a), (j, b))
+        for (i, first), (j, second) in itertools.combinations(enumerate(axes), 2)
+        for a, b in itertools.product(first, second)
+    )
     rows = []
     while missing:
-        row = max(candidates, key=lambda candidate: len(candidates[candidate] & missing))
-        missing -= candidates.pop(row)
-        rows.append(row)
+        chosen = dict(next(iter(missing)))
+        for index, axis in enumerate(axes):
+            if index not in chosen:
+                chosen[index] = max(axis, key=lambda value, i=index: _num_new((i, value), chosen, missing))
+        row = sorted(chosen.items())
+        for pair in itertools.combinations(row, 2):
+            missing.pop(pair, None)
+        rows.append(tuple(value for _, value in row))
     return rows
+
+
+def filled(rows: Sequence[tuple[Any, ...]], *axes: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Rows with a value of every further axis, taken in turn, so that each occurs and meets ever other ones."""
+    return [
+        (*row, *(axis[(index + index // len(axis) * step) % len(axis)] for step, axis in enumerate(axes)))
+        for index, row in enumerate(rows)
+    ]
+
+
+def _num_new(item: tuple[int, Any], chosen: dict[int, Any], missing: dict[Any, None]) -> int:
+    return sum((item, other) in missing or (other, item) in missing for other in chosen.items())

@@ -15,7 +15,9 @@ import bayesconv as bc
 from bayesconv import estimators, posteriors, priors
 
 DTYPES = (tf.float32, tf.float64)
-AXES = (descriptors.LINEAR, estimators.names(), priors.names(), posteriors.names(), DTYPES)
+CHOICES = (estimators.names(), priors.names(), posteriors.names())
+AXES = (descriptors.LINEAR, DTYPES)
+NAMES = ("descriptor", "dtype", "estimator", "prior", "posterior")
 SEED = 7
 
 LOADING = """
@@ -42,7 +44,7 @@ def _changed(layer):
 
 
 def _bayesian(descriptor, estimator, prior, posterior="mean_field_normal", dtype=tf.float32):
-    factory = descriptors.factory(descriptors.allowed_estimator(estimator), prior, posterior)
+    factory = descriptors.factory(*descriptors.allowed(estimator, prior, posterior))
     return _changed(descriptor.make(factory, dtype))
 
 
@@ -67,20 +69,16 @@ def test_point_layers(descriptor, tmp_path):
     _check(descriptor, _changed(descriptor.make(bc.make_kernel_bias, tf.float32)), tf.float32, tmp_path / "m.npz")
 
 
-@pytest.mark.parametrize(
-    ("descriptor", "estimator", "prior", "posterior", "dtype"), descriptors.all_pairs(*AXES), ids=_names
-)
-def test_pairwise(descriptor, estimator, prior, posterior, dtype, tmp_path):
+@pytest.mark.parametrize(NAMES, descriptors.filled(list(itertools.product(*AXES)), *CHOICES), ids=_names)
+def test_layers(descriptor, estimator, prior, posterior, dtype, tmp_path):
     layer = _bayesian(descriptor, estimator, prior, posterior, dtype)
     _check(descriptor, layer, dtype, tmp_path / "m.npz")
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(
-    ("descriptor", "estimator", "prior", "posterior", "dtype"), list(itertools.product(*AXES)), ids=_names
-)
-def test_the_full_product(descriptor, estimator, prior, posterior, dtype, tmp_path):
-    test_pairwise(descriptor, estimator, prior, posterior, dtype, tmp_path)
+@pytest.mark.parametrize(("estimator", "prior", "posterior"), descriptors.all_pairs(*CHOICES), ids=_names)
+def test_every_pair_of_choices(estimator, prior, posterior, tmp_path):
+    test_layers(descriptors.BY_NAME["convolution2d"], tf.float32, estimator, prior, posterior, tmp_path)
 
 
 def test_a_fresh_process_computes_the_same_bits(tmp_path):

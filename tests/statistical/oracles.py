@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import posterior_oracles
+import prior_oracles
 import pytest
 import reference
 import tensorflow as tf
@@ -33,8 +35,9 @@ def oracle_of(table: Mapping[str, Any], kind: str, name: str) -> Any:
 
 
 _WHAT_TO_ADD = {
-    "estimator": "an EstimatorOracle that says where it is exact and how it correlates the examples of a batch.",
-    "posterior": "a function of a layer's variables (NumPy arrays by name) to the mean and variance of every weight.",
+    "estimator": "an EstimatorOracle that says where it is exact, and how it correlates the examples of a batch.",
+    "posterior": "a function of a layer's variables (NumPy arrays by name) to the mean of every weight, and to their "
+    "variance or covariance.",
     "prior": "a PriorOracle with the log-density of one weight written in NumPy or SciPy, and options to test.",
     "divergence": "a function of the posterior, the prior and their KL by quadrature to the expected value of the "
     "divergence, or None where it must refuse the pair.",
@@ -184,20 +187,13 @@ def unit_responses(case: Case, x: np.ndarray) -> np.ndarray:
 
 
 def moments_of(layer: Linear, posterior: str = "mean_field_normal") -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of every weight, `[K]` each, in the order of `unit_responses`."""
+    """Mean and variance of every weight, `[K]` each, in the order of `unit_responses`; or a covariance `[K, K]`."""
     variables = {name: variable.numpy().astype(np.float64) for name, variable in layer.named_variables.items()}
     return oracle_of(POSTERIOR_ORACLES, "posterior", posterior)(variables)
 
 
-def _mean_field_normal(variables: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    members = [member for member in ("kernel", "bias") if f"{member}/loc" in variables]
-    locs = [variables[f"{member}/loc"].ravel() for member in members]
-    scales = [np.exp(variables[f"{member}/untransformed_scale"].ravel()) for member in members]
-    return np.concatenate(locs), np.square(np.concatenate(scales))
-
-
 POSTERIOR_ORACLES: dict[str, Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]] = {
-    "mean_field_normal": _mean_field_normal,
+    **posterior_oracles.ORACLES
 }
 
 
@@ -209,20 +205,69 @@ class EstimatorOracle(NamedTuple):
 
     Attributes:
       is_exact: Whether its outputs have the posterior's moments in a case; elsewhere it must refuse with a ValueError.
-      shares_noise: Whether the examples of a batch meet the same kernel: their covariance is then the one formula,
-        and else zero.
+      correlation: `[N, N]` for N examples: their covariance, relative to that with one kernel for all of them.
+      magnitudes: `[N, N]`, whether two examples share the magnitudes of the weights' deviations from the mean.
       is_normal: Whether a mean-field normal posterior gives normal outputs, example by example.
+      is_noisy: Whether there is any noise; without, every output is its mean.
+      if_unshared: What holds instead where no weight meets several positions of an example, if that differs.
     """
 
     is_exact: Callable[[Case], bool]
-    shares_noise: bool
+    correlation: Callable[[int], np.ndarray]
+    magnitudes: Callable[[int], np.ndarray]
     is_normal: bool = True
+    is_noisy: bool = True
+    if_unshared: EstimatorOracle | None = None
+
+    def in_case(self, case: Case) -> EstimatorOracle:
+        return self if case.shares_weights or self.if_unshared is None else self.if_unshared
 
 
+def everywhere(case: Case) -> bool:
+    return True
+
+
+def together(num: int) -> np.ndarray:
+    """One for all."""
+    return np.ones([num, num])
+
+
+def apart(num: int) -> np.ndarray:
+    """One for each."""
+    return np.eye(num)
+
+
+def slices_of(num: int, count: int) -> np.ndarray:
+    """The slice of each example: slice g of G begins at example g N // G."""
+    count = min(num, count)
+    return np.searchsorted([g * num // count for g in range(count)], np.arange(num), side="right") - 1
+
+
+def in_slices(count: int) -> Callable[[int], np.ndarray]:
+    """One for each slice of the batch."""
+    return lambda num: np.equal.outer(slices_of(num, count), slices_of(num, count)).astype(float)
+
+
+def in_balanced_slices(count: int) -> Callable[[int], np.ndarray]:
+    """One for each slice; two slices' signs have the expected product -1 / (G - 1), so that all add up to zero."""
+
+    def correlation(num: int) -> np.ndarray:
+        return np.where(in_slices(count)(num) == 1, 1.0, -1.0 / (count - 1))
+
+    return correlation
+
+
+LOCAL_REPARAMETERIZATION = EstimatorOracle(lambda case: not case.shares_weights, apart, apart)
 ESTIMATOR_ORACLES = {
-    "reparameterization": EstimatorOracle(is_exact=lambda case: True, shares_noise=True),
-    "flipout": EstimatorOracle(is_exact=lambda case: True, shares_noise=False),
-    "local_reparameterization": EstimatorOracle(is_exact=lambda case: not case.shares_weights, shares_noise=False),
+    "reparameterization": EstimatorOracle(everywhere, together, together),
+    "flipout": EstimatorOracle(everywhere, apart, together),
+    "grouped_flipout": EstimatorOracle(everywhere, apart, in_slices(8)),
+    "local_reparameterization": LOCAL_REPARAMETERIZATION,
+    "antithetic": EstimatorOracle(everywhere, in_balanced_slices(2), together),
+    "sliced": EstimatorOracle(everywhere, in_slices(8), together),
+    "automatic": EstimatorOracle(everywhere, in_balanced_slices(8), together, if_unshared=LOCAL_REPARAMETERIZATION),
+    "per_example": EstimatorOracle(everywhere, apart, apart),
+    "mean": EstimatorOracle(everywhere, together, together, is_normal=False, is_noisy=False),
 }
 
 
@@ -251,12 +296,16 @@ class Moments(NamedTuple):
 
 
 def output_moments(case: Case, x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> Moments:
-    """E y_a = sum_k A_ka m_k and Cov(y_a, y_b) = sum_k A_ka A_kb s_k^2, with the unit responses A."""
+    """E y_a = sum_k A_ka m_k and Cov(y_a, y_b) = sum_kl A_ka C_kl A_lb, with the unit responses A.
+
+    `variance` is that of every weight if they are independent, else their covariance C.
+    """
     responses = unit_responses(case, x)
     shape = responses.shape[1:]
     flat = responses.reshape([len(responses), -1])
     example, position = np.unravel_index(np.arange(flat.shape[1]) // shape[-1], (shape[0], math.prod(shape[1:-1])))
-    return Moments(mean @ flat, flat.T * variance @ flat, example, position)
+    covariance = np.diag(variance) if variance.ndim == 1 else variance
+    return Moments(mean @ flat, flat.T @ covariance @ flat, example, position)
 
 
 # Priors
@@ -280,8 +329,10 @@ def _at_loc(he: float, *, loc: float = 0.0, **_: Any) -> tuple[float, ...]:
     return (loc,)
 
 
-def _normal(w: np.ndarray, he: float, *, loc: float = 0.0, scale: float | None = None) -> np.ndarray:
-    return stats.norm.logpdf(w, loc, he if scale is None else scale)
+def _normal(
+    w: np.ndarray, he: float, *, loc: float = 0.0, scale: Any = None, variance_factor: float = 2.0
+) -> np.ndarray:
+    return stats.norm.logpdf(w, loc, he * math.sqrt(variance_factor / 2.0) if scale is None else scale)
 
 
 def _laplace(
@@ -321,7 +372,7 @@ def _around_zero(he: float, **options: Any) -> tuple[float, ...]:
 
 
 PRIOR_ORACLES = {
-    "normal": PriorOracle(_normal, _at_loc, ({}, {"loc": 0.3, "scale": 0.7})),
+    "normal": PriorOracle(_normal, _at_loc, ({}, {"loc": 0.3, "scale": 0.7}, {"variance_factor": 1.0})),
     "laplace": PriorOracle(_laplace, _at_loc, ({}, {"loc": 0.3, "scale": 0.4}, {"stddev": 0.4})),
     "student_t": PriorOracle(
         _student_t, _at_loc, ({}, {"df": 1.5, "loc": 0.3, "scale": 0.4}, {"df": 5.0, "stddev": 2.0})
@@ -330,6 +381,7 @@ PRIOR_ORACLES = {
     "spike_and_slab": PriorOracle(
         _spike_and_slab, _around_zero, ({}, {"spike_scale": 0.02, "slab_scale": 1.5, "slab_probability": 0.2})
     ),
+    **{name: PriorOracle(*entry) for name, entry in prior_oracles.ELEMENTS.items()},
 }
 
 

@@ -1,4 +1,4 @@
-"""What the examples of a batch share: one kernel under reparameterization, none of the signs under flipout.
+"""What the examples of a batch share: one kernel under reparameterization, none of the signs under flipout, a slice's.
 
 With 5,000 draws a covariance between two examples is found, 19 times in 20, if it is 0.11 of the standard
 deviations' product; the shared noise that is looked for has correlations of 0.2 to 1.
@@ -15,11 +15,21 @@ import oracles
 import pytest
 import tensorflow as tf
 from sampling import draws
-from test_output_moments import MEAN_FIELD, NUM_DRAWS, NUM_DRAWS_OF_A_MUTANT, is_exact, per_position_signs, sampled
+from test_output_moments import (
+    MEAN_FIELD,
+    NUM_DRAWS,
+    NUM_DRAWS_OF_A_MUTANT,
+    check_within_examples,
+    is_exact,
+    per_position_signs,
+    sampled,
+)
 
 import bayesconv as bc
 from bayesconv import estimators, random
 from bayesconv.estimators import Estimate
+from bayesconv.estimators.signs import balanced_signs, independent_signs
+from bayesconv.estimators.slices import apply_by_slice
 from bayesconv.weights import map_kernel_bias
 
 ESTIMATORS = estimators.names()
@@ -41,50 +51,212 @@ def signs_shared_by_the_batch(linear_op: Any, posterior: Any) -> Any:
     return stochastic_pass
 
 
-def compare_between_examples(outputs: np.ndarray, exact: oracles.Moments, shared: bool) -> bounds.Comparison:
-    expected = exact.covariance if shared else np.zeros_like(exact.covariance)
-    return bounds.compare_covariances(outputs, expected, where=~exact.same_example)
+def compare_between_examples(outputs: np.ndarray, exact: oracles.Moments, correlation: Any) -> bounds.Comparison:
+    factor = correlation(exact.example.max() + 1)[exact.example][:, exact.example]
+    return bounds.compare_covariances(outputs, exact.covariance * factor, where=~exact.same_example)
 
 
-def estimator_oracle(name: str) -> oracles.EstimatorOracle:
-    return oracles.oracle_of(oracles.ESTIMATOR_ORACLES, "estimator", name)
+def estimator_oracle(name: str, case_name: str = "conv2d") -> oracles.EstimatorOracle:
+    oracle = oracles.oracle_of(oracles.ESTIMATOR_ORACLES, "estimator", name)
+    return oracle.in_case(oracles.CASES[case_name])
 
 
 @pytest.mark.parametrize("case_name", oracles.CASES)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_examples_covary_by_the_shared_formula_or_not_at_all(estimator, case_name):
-    # The last example repeats the first: their correlation is 1 if noise is shared, and 0 if not.
-    if not is_exact(estimator, case_name):
+    # The last example repeats the first: their correlation is 1 if noise is shared, -1 if mirrored, and 0 if not.
+    if not (is_exact(estimator, case_name) and estimator_oracle(estimator).is_noisy):
         return
     outputs, exact = sampled(case_name, estimator, MEAN_FIELD)
-    shared = estimator_oracle(estimator).shares_noise
-    assert compare_between_examples(outputs, exact, shared).agrees
-    assert not compare_between_examples(outputs, exact, not shared).agrees
+    correlation = estimator_oracle(estimator, case_name).correlation
+    assert compare_between_examples(outputs, exact, correlation).agrees
+    for other in (oracles.together, oracles.apart, oracles.in_balanced_slices(2)):
+        if (other(3) != correlation(3)).any():
+            assert not compare_between_examples(outputs, exact, other).agrees
     size = len(exact.mean) // 3
-    correlation = np.corrcoef(outputs[:, 0], outputs[:, 2 * size])[0, 1]
-    assert correlation == pytest.approx(1.0 if shared else 0.0, abs=bounds.z_star(1) / np.sqrt(NUM_DRAWS))
+    found = np.corrcoef(outputs[:, 0], outputs[:, 2 * size])[0, 1]
+    assert found == pytest.approx(correlation(3)[0, 2], abs=bounds.z_star(1) / np.sqrt(NUM_DRAWS))
 
 
 def test_signs_shared_by_the_batch_are_found_by_the_covariance_of_examples_alone():
     outputs, exact = sampled("conv2d", signs_shared_by_the_batch, MEAN_FIELD, num=NUM_DRAWS_OF_A_MUTANT)
     assert bounds.compare_covariances(outputs, exact.covariance, where=exact.same_example).agrees
-    assert not compare_between_examples(outputs, exact, shared=False).agrees
+    assert not compare_between_examples(outputs, exact, oracles.apart).agrees
 
 
-def test_flipout_shares_the_magnitudes_of_its_noise_so_squares_of_examples_covary():
-    # With independent signs, E[d_n^2 d_m^2 | eps] = (sum_k x_nk^2 d_k^2)(sum_k x_mk^2 d_k^2), so for normal weights
-    # Cov(d_n^2, d_m^2) = 2 sum_k x_nk^2 x_mk^2 s_k^4. Examples are decorrelated, not independent.
-    outputs, exact = sampled("affine", "flipout", MEAN_FIELD)
-    case = oracles.CASES["affine"]
-    layer = oracles.make_layer(case, estimator="flipout")
-    _, variance = oracles.moments_of(layer)
-    squares = np.square(oracles.unit_responses(case, oracles.inputs_of(case)).reshape([len(variance), -1]))
-    expected = 2.0 * squares.T * np.square(variance) @ squares
+@pytest.mark.parametrize("estimator", [name for name, oracle in oracles.ESTIMATOR_ORACLES.items() if oracle.is_noisy])
+def test_squares_of_examples_covary_where_the_magnitudes_of_the_noise_are_shared(estimator):
+    # If the signs of a weight in two examples have the expected product c, and other weights' are independent, then
+    # for normal weights Cov(d_n^2, d_m^2) = 2 sum_k x_nk^2 x_mk^2 s_k^4 + 2 c^2 sum_{j != k} x_nj x_nk x_mj x_mk s_j^2
+    # s_k^2. With one kernel, c = 1, this is 2 Cov^2; under flipout, c = 0, examples are decorrelated, not independent.
+    outputs, exact = sampled("affine", estimator, MEAN_FIELD)
+    assert_squares_covary(outputs, exact, oracles.CASES["affine"], estimator_oracle(estimator, "affine"))
+
+
+def assert_squares_covary(outputs: np.ndarray, exact: oracles.Moments, case: oracles.Case, oracle: Any) -> None:
+    num = exact.example.max() + 1
+    expected = covariances_of_squares(exact, case, oracle)
     deviations = np.square(outputs - exact.mean)
     comparison = bounds.compare_covariances(deviations, expected, where=~exact.same_example)
     assert comparison.agrees, comparison
-    independent = bounds.compare_covariances(deviations, np.zeros_like(expected), where=~exact.same_example)
-    assert not independent.agrees
+    if (oracle.magnitudes(num) != np.eye(num)).any():  # and it would be found if the examples were independent
+        independent = bounds.compare_covariances(deviations, 0.0 * expected, where=~exact.same_example)
+        assert not independent.agrees
+
+
+def covariances_of_squares(exact: oracles.Moments, case: oracles.Case, oracle: Any) -> np.ndarray:
+    """2 c^2 Cov^2 + (1 - c^2) 2 sum_k x_nk^2 x_mk^2 s_k^4, with Cov that of one kernel; 0 without shared magnitudes."""
+    num, example = exact.example.max() + 1, exact.example
+    _, variance = oracles.moments_of(oracles.make_layer(case))
+    squares = np.square(oracles.unit_responses(case, oracles.inputs_of(case)).reshape([len(variance), -1]))
+    by_magnitude = 2.0 * squares.T * np.square(variance) @ squares
+    c2 = np.square(oracle.correlation(num))[example][:, example]
+    return oracle.magnitudes(num)[example][:, example] * (
+        2.0 * c2 * np.square(exact.covariance) + (1.0 - c2) * by_magnitude
+    )
+
+
+# Slices of several examples
+
+SEVEN = oracles.Case({"input_size": 3, "output_size": 2}, (7, 3), bc.Affine)
+SEVEN_IMAGES = oracles.Case(
+    {"input_size": 2, "output_size": 1, "filter_shape": 2, "rank": 2, "padding": "SAME"}, (7, 2, 2, 2)
+)
+SLICES = {
+    "flipped": (
+        {"name": "sliced", "num_slices": 3},
+        oracles.EstimatorOracle(oracles.everywhere, oracles.in_slices(3), oracles.together),
+    ),
+    "balanced": (
+        {"name": "sliced", "num_slices": 4, "draws": "balanced"},
+        oracles.EstimatorOracle(oracles.everywhere, oracles.in_balanced_slices(4), oracles.together),
+    ),
+    "independent": (
+        {"name": "sliced", "num_slices": 3, "draws": "independent"},
+        oracles.EstimatorOracle(oracles.everywhere, oracles.in_slices(3), oracles.in_slices(3)),
+    ),
+    "grouped_flipout": (
+        {"name": "grouped_flipout", "num_groups": 3},
+        oracles.EstimatorOracle(oracles.everywhere, oracles.apart, oracles.in_slices(3)),
+    ),
+    "more slices than examples": (
+        {"name": "sliced", "num_slices": 9},
+        oracles.EstimatorOracle(oracles.everywhere, oracles.apart, oracles.together),
+    ),
+    "one slice": (
+        {"name": "sliced", "num_slices": 1},
+        oracles.EstimatorOracle(oracles.everywhere, oracles.together, oracles.together),
+    ),
+}
+
+
+def drawn(case: oracles.Case, estimator: Any, num: int = NUM_DRAWS) -> tuple[np.ndarray, oracles.Moments]:
+    layer, x = oracles.make_layer(case, estimator=estimator), oracles.inputs_of(case)
+    outputs = draws(lambda seed: layer(tf.constant(x), seed=seed, is_training=False), num)
+    return outputs.reshape([num, -1]), oracles.output_moments(case, x, *oracles.moments_of(layer))
+
+
+@pytest.mark.parametrize("name", SLICES)
+def test_examples_share_their_noise_within_a_slice_and_not_beyond(name):
+    choice, oracle = SLICES[name]
+    for case in (SEVEN, SEVEN_IMAGES):
+        outputs, exact = drawn(case, choice)
+        assert all(comparison.agrees for comparison in check_within_examples(outputs, exact).values())
+        assert compare_between_examples(outputs, exact, oracle.correlation).agrees
+        others = (oracles.together, oracles.apart, *(kind(n) for kind in KINDS for n in (2, 4)))
+        for other in others:
+            if (other(7) != oracle.correlation(7)).any():
+                assert not compare_between_examples(outputs, exact, other).agrees
+
+
+KINDS = (oracles.in_slices, oracles.in_balanced_slices)
+
+
+@pytest.mark.parametrize("name", SLICES)
+def test_squares_covary_between_slices_unless_each_has_a_draw_of_its_own(name):
+    choice, oracle = SLICES[name]
+    outputs, exact = drawn(SEVEN, choice)
+    assert_squares_covary(outputs, exact, SEVEN, oracle)
+
+
+def kernels_flipped_and_biases_not(linear_op: Any, posterior: Any) -> Any:
+    """Slices that share the noise of the bias."""
+
+    def stochastic_pass(inputs: tf.Tensor, draw: Any, seed: tf.Tensor) -> Estimate:
+        weights, mean = draw(), map_kernel_bias(lambda d: d.mean(), posterior)
+        deviation = map_kernel_bias(tf.subtract, weights, mean)
+        signs = independent_signs(deviation, 0, 3, seed)
+        kernels = [weights._replace(kernel=mean.kernel + s.kernel * deviation.kernel) for s in signs]
+        return Estimate(apply_by_slice(linear_op, inputs, kernels), weights)
+
+    return stochastic_pass
+
+
+def slices_with_one_sign(linear_op: Any, posterior: Any) -> Any:
+    """Slices whose whole deviation is flipped or not: two kernels for any number of slices."""
+
+    def stochastic_pass(inputs: tf.Tensor, draw: Any, seed: tf.Tensor) -> Estimate:
+        weights, mean = draw(), map_kernel_bias(lambda d: d.mean(), posterior)
+        signs = tf.unstack(random.signs([3], seed, inputs.dtype))
+        kernels = [map_kernel_bias(lambda m, w, s=s: m + s * (w - m), mean, weights) for s in signs]
+        return Estimate(apply_by_slice(linear_op, inputs, kernels), weights)
+
+    return stochastic_pass
+
+
+@pytest.mark.parametrize("num", [2, 4, 8])
+def test_balanced_signs_add_up_to_zero_for_every_weight_and_differ_between_weights(num):
+    weights = bc.KernelBias(tf.zeros([2, 3, 4, 50]), tf.zeros([2, 50]))  # enough to meet every row
+    signs = balanced_signs(weights, 1, num, random.as_seed(0))
+    assert len(signs) == num
+    for member, weight in zip(zip(*signs, strict=True), weights, strict=True):
+        values = np.stack(member)
+        assert values.shape == (num, *weight.shape)
+        assert set(np.unique(values)) == {-1.0, 1.0}
+        np.testing.assert_array_equal(values.sum(axis=0), np.zeros(weight.shape))
+        assert len(np.unique(values.reshape([num, -1]), axis=1).T) == num - 1
+
+
+@pytest.mark.parametrize("signs_of", [independent_signs, balanced_signs])
+def test_signs_of_any_two_weights_are_independent(signs_of):
+    weights = bc.KernelBias(tf.zeros([2, 2, 2], tf.float64), tf.zeros([2], tf.float64))
+
+    def one(seed: tf.Tensor) -> tf.Tensor:
+        kernels, biases = zip(*signs_of(weights, 0, 4, seed), strict=True)
+        flat = tf.concat([tf.reshape(tf.stack(kernels), [4, -1]), tf.stack(biases)], axis=1)
+        return flat[0] * flat[3]  # in two slices
+
+    found = draws(one, NUM_DRAWS)
+    expected = -1.0 / 3.0 if signs_of is balanced_signs else 0.0
+    assert bounds.compare_means(found, expected).agrees
+    size = found.shape[1]
+    assert bounds.compare_covariances(found, np.zeros([size, size]), where=~np.eye(size, dtype=bool)).agrees
+
+
+def interleaved_slices(linear_op: Any, posterior: Any) -> Any:
+    """Example n in slice n mod 3, put together as if slices were consecutive."""
+
+    def stochastic_pass(inputs: tf.Tensor, draw: Any, seed: tf.Tensor) -> Estimate:
+        weights = draw()
+        order = tf.constant([0, 3, 6, 1, 4, 2, 5])
+        sliced = estimators.sliced(linear_op, posterior, num_slices=3)
+        return Estimate(sliced(tf.gather(inputs, order), lambda: weights, seed).outputs, weights)
+
+    return stochastic_pass
+
+
+@pytest.mark.parametrize("mutant", [kernels_flipped_and_biases_not, interleaved_slices])
+def test_mutants_of_slices_are_found_by_their_moments(mutant):
+    outputs, exact = drawn(SEVEN, mutant)
+    within = all(comparison.agrees for comparison in check_within_examples(outputs, exact).values())
+    assert not (within and compare_between_examples(outputs, exact, oracles.in_slices(3)).agrees)
+
+
+def test_one_sign_for_a_whole_slice_is_found_by_the_squares_alone():
+    outputs, exact = drawn(SEVEN, slices_with_one_sign)
+    assert compare_between_examples(outputs, exact, oracles.in_slices(3)).agrees
+    with pytest.raises(AssertionError):
+        assert_squares_covary(outputs, exact, SEVEN, SLICES["flipped"][1])
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -108,8 +280,9 @@ def test_the_same_seed_is_the_same_draw_and_another_seed_another(estimator):
     for layer, x in layers_of(estimator):
         first, again, other = layer(x, seed=3), layer(x, seed=3), layer(x, seed=4)
         np.testing.assert_array_equal(first, again)
-        assert (first.numpy() != other.numpy()).all()
-        assert (layer(x).numpy() != layer(x).numpy()).all()  # without a seed every call draws anew
+        is_noisy = estimator_oracle(estimator).is_noisy
+        assert (first.numpy() != other.numpy()).all() == is_noisy
+        assert (layer(x).numpy() != layer(x).numpy()).all() == is_noisy  # without a seed every call draws anew
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -143,8 +316,9 @@ def _spread_of_perturbation(estimator: Any) -> np.ndarray:
 
 def test_a_constant_image_is_perturbed_the_same_at_every_position():
     # Exactly, when no padding meets the filters: a single kernel explains each example.
-    assert _spread_of_perturbation("flipout") < 1e-12
-    assert _spread_of_perturbation("reparameterization") < 1e-12
+    for name, oracle in oracles.ESTIMATOR_ORACLES.items():
+        if oracle.is_noisy and oracle.is_exact(oracles.CASES["conv2d"]):
+            assert _spread_of_perturbation(name) < 1e-12, name
 
 
 def test_signs_of_their_own_at_every_position_are_found_by_a_constant_image():
@@ -152,25 +326,39 @@ def test_signs_of_their_own_at_every_position_are_found_by_a_constant_image():
     assert _spread_of_perturbation({"name": "local_reparameterization", "approximate": True}) > 0.1
 
 
-def test_a_shared_layer_keeps_its_kernel_and_draws_new_signs_at_every_use_within_a_call():
-    factory = bc.make_kernel_bias_flipout
+def _two_uses_within_a_call(estimator: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Deviations from the mean of a layer without a bias that is used twice on the same examples."""
+    factory = functools.partial(bc.make_kernel_bias_variational, estimator=estimator)
     layer = oracles.randomized(bc.Affine(3, 3, make_kernel_bias_fn=factory, dtype=tf.float64, use_bias=False))
-    x = np.eye(3)[:1]
+    x = np.eye(3)
     uses: list[np.ndarray] = []
 
     def record(inputs: tf.Tensor) -> tf.Tensor:
-        uses.append(layer(x).numpy())
+        uses.append(layer(x).numpy() - layer(x, weights="mean").numpy())
         return inputs
 
-    model = bc.Sequential([record, record, bc.Lambda(also_track=layer)])
-    mean, signs_differ = layer(x, weights="mean").numpy(), 0
+    bc.Sequential([record, record, bc.Lambda(also_track=layer)])(x, seed=seed)
+    first, second = uses
+    return first, second
+
+
+@pytest.mark.parametrize("estimator", ["flipout", "grouped_flipout", "sliced"])
+def test_a_shared_layer_keeps_its_kernel_and_draws_new_signs_at_every_use_within_a_call(estimator):
+    signs_differ = 0
     for seed in range(8):
-        uses.clear()
-        model(x, seed=seed)
-        first, second = (use - mean for use in uses)
+        first, second = _two_uses_within_a_call(estimator, seed)
         np.testing.assert_allclose(np.abs(first), np.abs(second), rtol=1e-9)  # the same draw, up to signs
         signs_differ += not np.allclose(first, second)
     assert signs_differ > 0
+
+
+@pytest.mark.parametrize(
+    "estimator", ["reparameterization", "antithetic", "per_example", {"name": "sliced", "draws": "independent"}]
+)
+def test_a_shared_layer_keeps_its_kernels_at_every_use_within_a_call(estimator):
+    first, second = _two_uses_within_a_call(estimator, seed=0)
+    np.testing.assert_array_equal(first, second)
+    assert np.abs(first).min() > 0
 
 
 def test_kernels_of_a_batch_get_signs_of_their_own_where_the_inputs_broadcast():

@@ -2,17 +2,26 @@
 
 For one linear output, w_i ~ N(m_i, s_i^2) and the loss (1/N) sum_n 1/2 (x_n' w - y_n)^2, write e_n = x_n' m - y_n and
 G = X diag(s^2) X'. All estimators have E dL/dm_i = (1/N) sum_n x_ni e_n and E dL/ds_i = s_i (1/N) sum_n x_ni^2.
-N^2 Var dL/dm_i is
+Each is (1/N) sum_n of a gradient that example n gives by the kernel m + d_n that it meets,
 
-    sum_nm x_ni x_mi G_nm     with one kernel for the batch,
-    sum_n x_ni^2 G_nn         if examples are decorrelated;
+    g_n = x_ni (e_n + x_n' d_n)  for m_i,    h_n = (d_ni / s_i) x_ni (e_n + x_n' d_n)  for s_i,
 
-N^2 Var dL/ds_i is sum_n x_ni^2 (e_n^2 + G_nn + x_ni^2 s_i^2) plus, over n != m,
+so the variances are (1/N^2) sum_nm of covariances. Let two examples share |d|, and c be the expected product of a
+weight's signs in them, those of different weights being independent: 1 with one kernel, as n = m has, -1 if mirrored,
+0 under flipout and between two slices, -1 / (G - 1) between two balanced slices. E g_n g_m has d_nj d_mj, so one
+factor of c. E h_n h_m is, with E d_i^4 = 3 s_i^4, and two different weights j, k having c^2 s_j^2 s_k^2,
 
-    x_ni x_mi (e_n e_m + G_nm + x_ni x_mi s_i^2)     with one kernel for the batch,
-    2 s_i^2 x_ni^2 x_mi^2                            under flipout, whose |eps| the examples share,
+    x_ni x_mi (c e_n e_m + c^2 sum_{j != i} x_nj x_mj s_j^2 + 3 x_ni x_mi s_i^2),
 
-and under local reparameterization sum_n x_ni^4 s_i^2 (e_n^2 / G_nn + 2) alone.
+from which the product of the means, s_i^2 x_ni^2 x_mi^2, is taken away:
+
+    Cov(g_n, g_m) = c x_ni x_mi G_nm
+    Cov(h_n, h_m) = x_ni x_mi (c e_n e_m + c^2 (G_nm - x_ni x_mi s_i^2) + 2 x_ni x_mi s_i^2).
+
+With independent kernels both are 0, whatever is shared within a slice.
+
+An estimator is thus described by the matrix of c, and by who shares |d|: both are in `oracles.ESTIMATOR_ORACLES`.
+Local reparameterization has sum_n x_ni^2 G_nn and sum_n x_ni^4 s_i^2 (e_n^2 / G_nn + 2).
 
 With 20,000 draws and D = 4 a bias of 0.046 standard deviations is found, and a variance that is off by 9 to 20 %,
 depending on the gradient's kurtosis; the formulas differ by factors of 2 to 60 at N = 64.
@@ -35,7 +44,7 @@ import bayesconv as bc
 from bayesconv import estimators
 
 NUM_DRAWS = 20_000
-BATCH_SIZES = (1, 8, 64)
+BATCH_SIZES = (1, 8, 64, 512)
 SIZE = 4
 
 
@@ -59,31 +68,46 @@ def exact_means(data: Regression) -> tuple[np.ndarray, np.ndarray]:
     return data.x.T @ errors / len(errors), data.scale * np.square(data.x).mean(axis=0)
 
 
-def exact_variances(data: Regression, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def exact_variances(data: Regression, oracle: oracles.EstimatorOracle) -> tuple[np.ndarray, np.ndarray]:
     """Of the gradients with respect to loc and scale, `[D]` each."""
     num, e, s2 = len(data.y), data.x @ data.loc - data.y, np.square(data.scale)
     g = data.x * s2 @ data.x.T
     outer = data.x.T[:, :, np.newaxis] * data.x.T[:, np.newaxis, :]  # [D, N, N]: x_ni x_mi
-    diagonal = np.eye(num, dtype=bool)
     s2 = s2[:, np.newaxis, np.newaxis]
-    shared = outer * (np.outer(e, e) + g + outer * s2)
-    per_loc = outer * g
-    per_scale = {
-        "shared": shared,
-        "flipout": np.where(diagonal, shared, 2 * s2 * np.square(outer)),
-        "local_reparameterization": np.where(diagonal, np.square(outer) * s2 * (np.square(e) / np.diag(g) + 2), 0.0),
-    }[kind]
-    if kind != "shared":
-        per_loc = np.where(diagonal, per_loc, 0.0)
+    c = oracle.correlation(num)
+    per_loc = c * outer * g
+    per_scale = outer * (c * np.outer(e, e) + c**2 * (g - outer * s2) + 2 * outer * s2) * oracle.magnitudes(num)
     return per_loc.sum(axis=(1, 2)) / num**2, per_scale.sum(axis=(1, 2)) / num**2
 
 
-# Which of the formulas above an estimator's variances follow.
-GRADIENT_VARIANCES = {
-    "reparameterization": "shared",
-    "flipout": "flipout",
-    "local_reparameterization": "local_reparameterization",
+def exact_local_variances(data: Regression) -> tuple[np.ndarray, np.ndarray]:
+    """Of local reparameterization, whose noise is that of the outputs."""
+    num, e, s2 = len(data.y), data.x @ data.loc - data.y, np.square(data.scale)
+    g, squares = np.square(data.x) @ s2, np.square(data.x)
+    return squares.T @ g / num**2, s2 * (np.square(squares).T @ (np.square(e) / g + 2)) / num**2
+
+
+SLICES = {
+    "three slices": (
+        {"name": "sliced", "num_slices": 3},
+        oracles.EstimatorOracle(oracles.everywhere, oracles.in_slices(3), oracles.together),
+    ),
+    "balanced slices": (
+        {"name": "sliced", "num_slices": 4, "draws": "balanced"},
+        oracles.EstimatorOracle(oracles.everywhere, oracles.in_balanced_slices(4), oracles.together),
+    ),
+    "independent slices": (
+        {"name": "sliced", "num_slices": 3, "draws": "independent"},
+        oracles.EstimatorOracle(oracles.everywhere, oracles.in_slices(3), oracles.in_slices(3)),
+    ),
 }
+
+
+def exact_variances_of(name: str, data: Regression) -> tuple[np.ndarray, np.ndarray]:
+    if name in ("local_reparameterization", "automatic"):
+        return exact_local_variances(data)
+    oracle = SLICES[name][1] if name in SLICES else oracles.oracle_of(oracles.ESTIMATOR_ORACLES, "estimator", name)
+    return exact_variances(data, oracle)
 
 
 def gradients_of(layer: bc.Layer, loss: Any, num: int, salt: int = 0) -> dict[str, np.ndarray]:
@@ -105,7 +129,8 @@ def gradients_of(layer: bc.Layer, loss: Any, num: int, salt: int = 0) -> dict[st
 @functools.cache
 def sampled(estimator: Any, num_examples: int) -> dict[str, np.ndarray]:
     data = regression(num_examples)
-    factory = functools.partial(bc.make_kernel_bias_variational, estimator=estimator)
+    choice = SLICES[estimator][0] if estimator in SLICES else estimator
+    factory = functools.partial(bc.make_kernel_bias_variational, estimator=choice)
     layer = bc.Affine(SIZE, 1, make_kernel_bias_fn=factory, use_bias=False, dtype=tf.float64)
     layer.named_variables["kernel/loc"].assign(data.loc[:, np.newaxis])
     layer.named_variables["kernel/untransformed_scale"].assign(np.log(data.scale)[:, np.newaxis])
@@ -114,25 +139,27 @@ def sampled(estimator: Any, num_examples: int) -> dict[str, np.ndarray]:
         outputs = layer(tf.constant(data.x), seed=seed, is_training=False)
         return tf.reduce_mean(0.5 * tf.square(outputs[:, 0] - data.y))
 
-    found = gradients_of(layer, loss, NUM_DRAWS, salt=num_examples)
+    found = gradients_of(layer, loss, num_draws(estimator, num_examples), salt=num_examples)
     return {"loc": found["kernel/loc"], "scale": found["kernel/untransformed_scale"]}
 
 
-def variance_formula(estimator: str) -> str:
-    if estimator not in GRADIENT_VARIANCES:
-        pytest.fail(
-            f"The estimator {estimator!r} is registered and has no oracle for its gradients. Derive the variances of "
-            "dL/dloc and dL/dscale of a linear layer, and add them to GRADIENT_VARIANCES and exact_variances in "
-            "tests/statistical/test_gradients.py."
-        )
-    return GRADIENT_VARIANCES[estimator]
+def num_draws(estimator: Any, num_examples: int) -> int:
+    """Fewer where each draw takes hundreds of kernels, one after the other."""
+    return NUM_DRAWS // 10 if estimator == "per_example" and num_examples > 64 else NUM_DRAWS
+
+
+NOISY = [name for name, oracle in oracles.ESTIMATOR_ORACLES.items() if oracle.is_noisy]
+
+
+def test_every_estimator_has_an_oracle_for_its_gradients():
+    assert set(estimators.names()) == set(oracles.ESTIMATOR_ORACLES)
 
 
 @pytest.mark.parametrize("num_examples", BATCH_SIZES)
-@pytest.mark.parametrize("estimator", estimators.names())
+@pytest.mark.parametrize("estimator", [*NOISY, *SLICES])
 def test_gradients_have_the_mean_and_the_variance_of_their_formulas(estimator, num_examples):
     data, found = regression(num_examples), sampled(estimator, num_examples)
-    variances = exact_variances(data, variance_formula(estimator))
+    variances = exact_variances_of(estimator, data)
     for member, mean, variance in zip(("loc", "scale"), exact_means(data), variances, strict=True):
         comparison = bounds.compare_means(found[member], mean)
         assert comparison.agrees, (member, comparison)
@@ -140,14 +167,26 @@ def test_gradients_have_the_mean_and_the_variance_of_their_formulas(estimator, n
         assert comparison.agrees, (member, comparison)
 
 
+def test_the_mean_has_no_noise_and_leaves_the_scales_alone():
+    data, layer = regression(8), bc.Affine(SIZE, 1, make_kernel_bias_fn=MEAN, use_bias=False, dtype=tf.float64)
+    layer.named_variables["kernel/loc"].assign(data.loc[:, np.newaxis])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(0.5 * tf.square(layer(tf.constant(data.x), is_training=False)[:, 0] - data.y))
+    loc, scale = tape.gradient(loss, list(layer.named_variables.values()))
+    np.testing.assert_allclose(loc[:, 0], exact_means(data)[0], rtol=1e-12)
+    assert scale is None or np.abs(scale).max() == 0
+
+
+MEAN = functools.partial(bc.make_kernel_bias_variational, estimator="mean")
+
+
 def test_with_one_example_flipout_is_reparameterization_and_local_reparameterization_has_less_noise():
-    shared, flipout, local = (
-        exact_variances(regression(1), kind) for kind in dict.fromkeys(GRADIENT_VARIANCES.values())
-    )
-    np.testing.assert_allclose(shared, flipout, rtol=1e-12)
+    shared, local = exact_variances_of("reparameterization", regression(1)), exact_local_variances(regression(1))
+    for name in ("flipout", "sliced", "grouped_flipout", "antithetic", "per_example"):
+        np.testing.assert_allclose(shared, exact_variances_of(name, regression(1)), rtol=1e-12)
+        for member, variance in zip(("loc", "scale"), shared, strict=True):
+            assert bounds.compare_variances(sampled(name, 1)[member], variance).agrees
     np.testing.assert_allclose(shared[0], local[0], rtol=1e-12)
-    for member, variance in zip(("loc", "scale"), shared, strict=True):
-        assert bounds.compare_variances(sampled("flipout", 1)[member], variance).agrees
     assert not bounds.compare_variances(sampled("local_reparameterization", 1)["scale"], shared[1]).agrees
 
 
@@ -157,25 +196,42 @@ def test_a_larger_batch_lowers_the_variance_of_flipout_and_not_that_of_a_shared_
         return float(np.mean(sampled(estimator, 8)["loc"].var(axis=0) / sampled(estimator, 64)["loc"].var(axis=0)))
 
     assert gain("reparameterization") < 2.5 < 4.0 < gain("flipout")
+    assert gain("sliced") < gain("flipout")
     # For the scale flipout has a floor, since the examples share |eps|; local reparameterization has none.
-    found = {name: np.mean(sampled(name, 64)["scale"].var(axis=0)) for name in GRADIENT_VARIANCES}
+    found = {name: np.mean(sampled(name, 64)["scale"].var(axis=0)) for name in NOISY}
     assert found["local_reparameterization"] < 0.5 * found["flipout"] < 0.5 * found["reparameterization"]
+    assert found["grouped_flipout"] < 0.5 * found["flipout"]  # eight draws lower the floor
+    assert found["flipout"] < found["sliced"] < 0.8 * found["reparameterization"]
 
 
-@pytest.mark.parametrize("wrong", ["shared", "local_reparameterization"])
-def test_the_variances_tell_the_estimators_apart(wrong):
-    for member, variance in zip(("loc", "scale"), exact_variances(regression(64), wrong), strict=True):
-        if wrong == "shared" or member == "scale":
-            assert not bounds.compare_variances(sampled("flipout", 64)[member], variance).agrees
+@pytest.mark.parametrize(
+    ("estimator", "wrong"),
+    [
+        ("flipout", "reparameterization"),
+        ("flipout", "per_example"),
+        ("sliced", "reparameterization"),
+        ("sliced", "flipout"),
+        ("sliced", "three slices"),
+        ("antithetic", "reparameterization"),
+        ("grouped_flipout", "flipout"),
+        ("balanced slices", "three slices"),
+        ("three slices", "independent slices"),
+        ("per_example", "local_reparameterization"),
+    ],
+)
+def test_the_variances_tell_the_estimators_apart(estimator, wrong):
+    variances = exact_variances_of(wrong, regression(64))
+    found = [sampled(estimator, 64)[member] for member in ("loc", "scale")]
+    assert not all(bounds.compare_variances(*pair).agrees for pair in zip(found, variances, strict=True))
 
 
 def test_signs_shared_by_the_batch_have_the_variance_of_a_shared_kernel():
     found = sampled(signs_shared_by_the_batch, 8)["loc"]
-    assert bounds.compare_variances(found, exact_variances(regression(8), "shared")[0]).agrees
-    assert not bounds.compare_variances(found, exact_variances(regression(8), "flipout")[0]).agrees
+    assert bounds.compare_variances(found, exact_variances_of("reparameterization", regression(8))[0]).agrees
+    assert not bounds.compare_variances(found, exact_variances_of("flipout", regression(8))[0]).agrees
 
 
-# A nonlinear net, where no formula holds: estimators are compared with reparameterization.
+# A nonlinear net, where no formula holds: estimators are compared with a kernel for every example.
 
 APPROXIMATE = (("name", "local_reparameterization"), ("approximate", True))
 
@@ -204,9 +260,30 @@ def hash_of(estimator: Any) -> int:
     return sum(map(ord, str(estimator)))
 
 
-def test_flipout_has_the_gradients_of_reparameterization_through_relu_and_pooling():
+TWO_SLICES = (("name", "sliced"), ("num_slices", 2))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        "flipout",
+        "grouped_flipout",
+        "antithetic",
+        "sliced",
+        "automatic",
+        TWO_SLICES,
+        (*TWO_SLICES, ("draws", "balanced")),
+        (*TWO_SLICES, ("draws", "independent")),
+    ],
+)
+def test_gradients_are_those_of_independent_kernels_through_relu_and_pooling(estimator):
     # 40 coordinates, two means of 20,000 draws: a bias of 0.073 standard deviations is found.
-    comparison = bounds.compare_two_means(sampled_net("flipout", 5), sampled_net("reparameterization", 5))
+    comparison = bounds.compare_two_means(sampled_net(estimator, 5), sampled_net("per_example", 5))
+    assert comparison.agrees, comparison
+
+
+def test_independent_kernels_have_the_gradients_of_reparameterization_through_relu_and_pooling():
+    comparison = bounds.compare_two_means(sampled_net("per_example", 5), sampled_net("reparameterization", 5))
     assert comparison.agrees, comparison
 
 
