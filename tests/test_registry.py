@@ -91,12 +91,40 @@ def test_what_is_registered():
         "reparameterization", "sliced",
     }  # fmt: skip
     assert set(posteriors.names()) == set(
-        "filterwise_dropout gaussian_dropout k_tied_normal laplace low_rank_normal matrix_normal mean_field_normal "
-        "mixture_of_means radial rank_1 student_t variational_dropout".split()
+        [
+            "filterwise_dropout",
+            "gaussian_dropout",
+            "k_tied_normal",
+            "laplace",
+            "low_rank_normal",
+            "matrix_normal",
+            "mean_field_normal",
+            "mixture_of_means",
+            "radial",
+            "rank_1",
+            "student_t",
+            "variational_dropout",
+        ]
     )
     assert set(priors.names()) == set(
-        "anchored_normal cauchy correlated_normal empirical_bayes flat group_horseshoe horseshoe laplace "
-        "learnable_normal log_uniform normal rank_1 scale_mixture spike_and_slab student_t tied_mean".split()
+        [
+            "anchored_normal",
+            "cauchy",
+            "correlated_normal",
+            "empirical_bayes",
+            "flat",
+            "group_horseshoe",
+            "horseshoe",
+            "laplace",
+            "learnable_normal",
+            "log_uniform",
+            "normal",
+            "rank_1",
+            "scale_mixture",
+            "spike_and_slab",
+            "student_t",
+            "tied_mean",
+        ]
     )
     assert set(divergences.names()) == {"best_effort", "exact", "monte_carlo"}
     assert set(likelihoods.names()) == {"bernoulli", "categorical", "normal"}

@@ -12,6 +12,7 @@ from bayesconv.kernel_bias import make_kernel_bias
 from bayesconv.layers.arguments import as_batch_shape, check_positive
 from bayesconv.layers.linear import Linear
 from bayesconv.layers.operator import Operator, with_one_batch_axis
+from bayesconv.layers.shapes import sizes
 from bayesconv.weights import Initializer, KernelBias
 
 
@@ -24,7 +25,7 @@ class AffineOp(Operator):
     def apply(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Multiplies `[N.., (B..,) C_in]` with `[(B..,) C_in, C_out]`."""
         if not self.batch_ndims:
-            return tf.linalg.matmul(inputs, kernel)
+            return _multiply(inputs, kernel)
         num_batch_axes = inputs.shape.rank - 1 - self.batch_ndims
         if num_batch_axes != 1:
             return with_one_batch_axis(inputs, self.event_ndims, lambda x: self.apply(x, kernel))
@@ -36,6 +37,14 @@ class AffineOp(Operator):
     def hint(self) -> tuple[str, str]:
         """For messages: what else to say of the inputs' shape, and the way out."""
         return "", "bayesconv.Flatten() joins the axes of images; build the layer with the size that results."
+
+
+def _multiply(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    # As one matrix: where an axis of 1 stands before the last two, oneDNN's broadcast product writes out of bounds.
+    if inputs.shape.rank == 2:
+        return tf.linalg.matmul(inputs, kernel)
+    *outer, channels = sizes(inputs)
+    return tf.reshape(tf.linalg.matmul(tf.reshape(inputs, [-1, channels]), kernel), [*outer, kernel.shape[-1]])
 
 
 class Affine(Linear):

@@ -213,14 +213,15 @@ def grid() -> Iterator[tuple[Descriptor, str, str, str]]:
     return itertools.product(LINEAR, estimators.names(), priors.names(), posteriors.names())
 
 
-def all_pairs_of_choices() -> list[tuple[str, str, str]]:
-    """Every estimator with every prior, and every posterior with every estimator, the third at its default.
+def one_choice_at_a_time() -> list[tuple[str, str, str]]:
+    """Every estimator, prior and posterior, with the other two at what goes with all.
 
     The product of all three with every layer and mode would take half an hour to collect alone.
     """
-    by_prior = itertools.product(estimators.names(), priors.names(), ["mean_field_normal"])
-    by_posterior = itertools.product(estimators.names(), ["normal"], posteriors.names())
-    return list(dict.fromkeys([*by_prior, *by_posterior]))
+    plain = ("reparameterization", "normal", "mean_field_normal")
+    names = (estimators.names(), priors.names(), posteriors.names())
+    rows = [(*plain[:axis], name, *plain[axis + 1 :]) for axis in range(3) for name in names[axis]]
+    return list(dict.fromkeys(rows))
 
 
 def all_pairs(*axes: Sequence[Any]) -> list[tuple[Any, ...]]:

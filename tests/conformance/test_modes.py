@@ -207,7 +207,7 @@ def test_pairwise(descriptor, estimator, prior, posterior, mode, tmp_path):
 
 @pytest.mark.full
 @pytest.mark.parametrize("mode", descriptors.MODES)
-@pytest.mark.parametrize(("estimator", "prior", "posterior"), descriptors.all_pairs_of_choices(), ids=_names)
+@pytest.mark.parametrize(("estimator", "prior", "posterior"), descriptors.one_choice_at_a_time(), ids=_names)
 @pytest.mark.parametrize("descriptor", descriptors.LINEAR, ids=_names)
 def test_the_full_product(descriptor, estimator, prior, posterior, mode, tmp_path):
     _check(descriptor, estimator, prior, posterior, mode, tmp_path)

@@ -119,3 +119,12 @@ def test_sizes_that_are_none_are_refused(sizes):
 def test_inputs_of_another_shape_say_the_axes_and_point_to_flatten(shape):
     with pytest.raises(ValueError, match=r"`head` takes inputs of shape \[N, 3\]\. Received shape .*Flatten"):
         _layer(name="head")(np.ones(shape))
+
+
+@pytest.mark.parametrize("shape", [(8, 1, 12, 4), (3, 1, 1, 4), (2, 5, 4), (0, 3, 4)])
+def test_positions_are_multiplied_one_by_one(shape):
+    # A product of [8, 1, 12, 4] and [4, 4] by tf.matmul writes out of bounds (TensorFlow 2.21 on a CPU).
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    layer = bc.Affine(4, 4)
+    expected = np.einsum("...i,io->...o", x, layer.kernel.numpy()) + layer.bias.numpy()
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-5, atol=1e-5)
