@@ -238,9 +238,9 @@ class TestArguments:
         ("options", "message"),
         [
             ({"input_shape": []}, "`input_shape` holds positive ints"),
-            ({"input_shape": [None]}, "`input_shape` holds positive ints"),
+            ({"input_shape": [None]}, "`input_shape` must be a positive int"),
             ({"input_shape": [3]}, "takes inputs of shape"),
-            ({"input_shape": [2], "num_samples": 0}, "`num_samples` holds positive ints"),
+            ({"input_shape": [2], "num_samples": 0}, "`num_samples` must be a positive int"),
             ({"input_shape": [2], "seed": "x"}, "A seed is an int"),
             ({"input_shape": [2], "seed": 2**63}, "A seed is an int of 64 bits"),
             ({"input_shape": [2], "seed": (1, 2)}, r"A seed is an int of 64 bits.*\(1, 2\)"),
