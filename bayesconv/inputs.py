@@ -41,8 +41,8 @@ def output_size_of(model: Any, example: Any) -> int:
     if outputs.shape.rank != 2:
         raise ValueError(
             "Training and prediction take models with outputs [N, K]. "
-            f"Received a model whose outputs have shape {outputs.shape}: end it with Flatten() or an Affine layer; and "
-            "a data set gives batches."
+            f"Received a model whose outputs have shape {outputs.shape}; end it with Flatten() or an Affine layer, and "
+            "see that a data set gives batches."
         )
     return int(outputs.shape[1])
 

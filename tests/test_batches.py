@@ -78,7 +78,7 @@ def test_a_stream_keeps_its_order_and_counts_its_steps():
         (DATASET.map(lambda x, y: x), {}, r"gives pairs \(inputs, targets\)\. Received elements of TensorSpec"),
         (DATASET.map(lambda x, y: (tf.cast(x, tf.float64), y)), {}, "computes in float32. Received inputs of float64"),
         (DATASET.map(lambda x, y: (x, y + 30)), {}, r"Labels must be in \[0, 30\)"),
-        (DATASET.unbatch(), {}, r"outputs \[N, K\].* a data set gives batches"),
+        (DATASET.unbatch(), {}, r"outputs \[N, K\].* see that a data set gives batches"),
     ],
 )
 def test_streams_that_do_not_fit_are_refused(dataset, options, message):
