@@ -155,7 +155,8 @@ def name_of(piece: Callable[..., Any]) -> str:
 
     Example:
       >>> import functools
-      >>> def laplace(specs, *, scale=None): ...
+      >>> def laplace(specs, *, scale=None):
+      ...     return scale
       >>> name_of(functools.partial(laplace, scale=0.1))
       'laplace(scale=0.1)'
     """

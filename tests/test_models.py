@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -123,9 +125,13 @@ def test_a_residual_block_of_resnet20_adds_its_input():
     np.testing.assert_allclose(block(x), tf.nn.relu(x), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["small_cnn", "resnet20"])
-def test_xla_compiles_a_model_for_unknown_batch_sizes(name):
-    model = models.get(name)((8, 8, 1), 3, bc.make_kernel_bias_flipout)
+@pytest.mark.parametrize(
+    ("name", "estimator"),
+    [("resnet20", "flipout"), *(("small_cnn", name) for name in ("flipout", "sliced", "automatic", "antithetic"))],
+)
+def test_xla_compiles_a_model_for_unknown_batch_sizes(name, estimator):
+    factory = functools.partial(bc.make_kernel_bias_variational, estimator=estimator)
+    model = models.get(name)((8, 8, 1), 3, factory)
     compiled = tf.function(
         lambda x: model(x, seed=1), input_signature=[tf.TensorSpec([None, 8, 8, 1])], jit_compile=True
     )

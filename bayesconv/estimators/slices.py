@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from bayesconv.estimators.base import LinearOp
+from bayesconv.examples import at_least
 from bayesconv.weights import KernelBias, map_kernel_bias
 
 
@@ -39,18 +40,8 @@ def sliced_batch(inputs: tf.Tensor, count: int) -> tuple[list[tf.Tensor], Callab
     known = inputs.shape[0]
     if known is not None:
         return _split(inputs, known, min(count, known)), lambda outputs: outputs
-    num, rank = tf.shape(inputs)[0], len(inputs.shape)
-    missing = tf.maximum(count - num, 0)  # pad and slice copy nothing where there is nothing to do
-    padded = tf.pad(inputs, tf.scatter_nd([[0, 1]], [missing], [rank, 2]))
-    padded.set_shape(inputs.shape)
-
-    def restored(outputs: tf.Tensor) -> tf.Tensor:
-        rank = len(outputs.shape)
-        kept = tf.slice(outputs, [0] * rank, tf.concat([[num], [-1] * (rank - 1)], axis=0))
-        kept.set_shape(inputs.shape[:1].concatenate(outputs.shape[1:]))
-        return kept
-
-    return _split(padded, num + missing, count), restored
+    padded, restored = at_least(inputs, count)
+    return _split(padded, tf.shape(padded)[0], count), restored
 
 
 def _split(inputs: tf.Tensor, num: Any, count: int) -> list[tf.Tensor]:

@@ -12,9 +12,9 @@ import tensorflow_probability as tfp
 
 from bayesconv import calls, divergences, initializers, precision, random
 from bayesconv.estimators import LinearOp
+from bayesconv.examples import at_least
 from bayesconv.kernel_bias import VariationalKernelBias
 from bayesconv.layers.base import Layer, LayerOutput
-from bayesconv.layers.operator import nonempty
 from bayesconv.registry import name_of
 from bayesconv.signatures import call_factory
 from bayesconv.weights import KernelBias, as_kernel_bias, map_kernel_bias
@@ -114,7 +114,9 @@ class Linear(Layer):
         if inputs.shape.rank == self._linear_op.event_ndims:  # one example, without a batch axis
             output = self._applied(inputs[tf.newaxis])
             return output._replace(outputs=output.outputs[0])
-        examples, restored = nonempty(inputs)
+        # TensorFlow's convolutions give an empty batch the shape of its inputs. The example that stands in for none is
+        # cut off last: a slice between a convolution and its bias or activation would keep these from being fused.
+        examples, restored = at_least(inputs, 1)
         output = self._applied(examples)
         return output._replace(outputs=restored(output.outputs))
 

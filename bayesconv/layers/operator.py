@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from bayesconv.examples import at_least
 from bayesconv.layers.padding import Padding
 from bayesconv.layers.shapes import join_last, sizes, split_last, static_sizes
 from bayesconv.weights import KernelBias
@@ -51,7 +52,7 @@ class Operator:
 
     def apply(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Applies a kernel to inputs with one batch axis or more."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must override apply(inputs, kernel).")
 
     def check_inputs(self, name: str, inputs: tf.Tensor, input_size: int) -> None:
         """Raises a ValueError if a layer of that name cannot take inputs of this shape."""
@@ -127,7 +128,7 @@ class SpatialOperator(Operator):
 
     def apply_to_images(self, inputs: tf.Tensor, kernel: tf.Tensor, groups: int) -> tf.Tensor:
         """Applies a kernel `[filter.., C_in / groups, C_out]` to `[N, spatial.., C_in]` that is not empty."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must override apply_to_images(inputs, kernel, groups).")
 
     def _apply_batch(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         # A batch of kernels is a grouped convolution over the channels of all of them.
@@ -177,28 +178,6 @@ def with_one_batch_axis(inputs: tf.Tensor, event_ndims: int, apply: Callable[[tf
     if inputs.shape.rank == event_ndims + 1:
         return apply(inputs)
     batch, event = sizes(inputs)[:-event_ndims], sizes(inputs)[-event_ndims:]
-    examples, restored = nonempty(tf.reshape(inputs, [-1, *event]))
+    examples, restored = at_least(tf.reshape(inputs, [-1, *event]), 1)
     outputs = restored(apply(examples))
     return tf.reshape(outputs, [*batch, *sizes(outputs)[1:]])
-
-
-def nonempty(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """Examples `[N, ..]` with one of zeros if N = 0, and a function that cuts it off whatever is made of them.
-
-    TensorFlow's convolutions give an empty batch the shape of its inputs. Pad and slice copy nothing where there is
-    nothing to do. A slice between a convolution and its bias or activation would keep these from being fused.
-    """
-    if inputs.shape[0] not in (None, 0):
-        return inputs, lambda outputs: outputs
-    num, rank = tf.shape(inputs)[0], len(inputs.shape)
-    missing = tf.cast(tf.equal(num, 0), tf.int32)
-    examples = tf.pad(inputs, tf.concat([[[0, missing]], tf.zeros([rank - 1, 2], tf.int32)], axis=0))
-    examples.set_shape(tf.TensorShape([None]).concatenate(inputs.shape[1:]))
-
-    def restored(outputs: tf.Tensor) -> tf.Tensor:
-        rank = len(outputs.shape)
-        sliced = tf.slice(outputs, [0] * rank, tf.concat([[num], [-1] * (rank - 1)], axis=0))
-        sliced.set_shape(inputs.shape[:1].concatenate(outputs.shape[1:]))
-        return sliced
-
-    return examples, restored
