@@ -179,17 +179,21 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def draw_figure(results: Mapping[str, Any], path: Path) -> None:
-    """Variance against time on logarithmic axes, a panel for each net and batch; lines are equal products."""
+    """Variance against time on logarithmic axes, a row for each net and batch, with a key; lines are equal products."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(len(results), 2, figsize=(11, 4.2 * len(results)), squeeze=False, layout="constrained")
-    for row, (title, rows) in zip(axes, results.items(), strict=True):
-        for ax, member in zip(row, MEMBERS, strict=True):
+    size = {"figsize": (13, 4.2 * len(results)), "width_ratios": [4, 4, 1.6]}
+    figure, axes = plt.subplots(len(results), 3, squeeze=False, layout="constrained", **size)
+    for (*panels, key), (title, rows) in zip(axes, results.items(), strict=True):
+        for ax, member in zip(panels, MEMBERS, strict=True):
             _draw_panel(ax, rows["estimators"], member)
             ax.set_title(f"{title}: gradient of the {member}s")
+        key.axis("off")
+        names = "\n".join(f"{number:>2}  {name}" for number, name in enumerate(rows["estimators"], 1))
+        key.text(0, 1, names, va="top", fontsize=8, linespacing=1.25, transform=key.transAxes)
     figure.savefig(path, dpi=110)
 
 
@@ -198,11 +202,10 @@ def _draw_panel(ax: Any, rows: Mapping[str, Mapping[str, float]], member: str) -
     line = np.array([0.9 * min(times), 1.1 * max(times)])
     for product in (0.25, 0.5, 1.0, 2.0, 4.0):
         ax.plot(line, product / line, color="0.85", linewidth=1, zorder=0)
-    for name, row in rows.items():
-        ax.plot(row["ratio"], row[f"{member}_relative"], "o", color="C3" if name == REFERENCE else "C0", markersize=4)
-        ax.annotate(
-            name, (row["ratio"], row[f"{member}_relative"]), fontsize=6, xytext=(3, 3), textcoords="offset points"
-        )
+    for number, (name, row) in enumerate(rows.items(), 1):
+        at = row["ratio"], row[f"{member}_relative"]
+        ax.plot(*at, "o", color="C3" if name == REFERENCE else "C0", markersize=11, alpha=0.35, markeredgewidth=0)
+        ax.annotate(str(number), at, fontsize=7, ha="center", va="center")
     ax.set(xscale="log", yscale="log", xlabel="time of a step / flipout", ylabel="gradient variance / flipout")
 
 
