@@ -37,6 +37,7 @@ import numpy as np
 import oracles
 import pytest
 import tensorflow as tf
+from covering import diagonal
 from sampling import draws
 from test_decorrelation import signs_shared_by_the_batch
 
@@ -155,8 +156,7 @@ def test_every_estimator_has_an_oracle_for_its_gradients():
     assert set(estimators.names()) == set(oracles.ESTIMATOR_ORACLES)
 
 
-@pytest.mark.parametrize("num_examples", BATCH_SIZES)
-@pytest.mark.parametrize("estimator", [*NOISY, *SLICES])
+@pytest.mark.parametrize(("estimator", "num_examples"), diagonal([*NOISY, *SLICES], BATCH_SIZES, width=2))
 def test_gradients_have_the_mean_and_the_variance_of_their_formulas(estimator, num_examples):
     data, found = regression(num_examples), sampled(estimator, num_examples)
     variances = exact_variances_of(estimator, data)

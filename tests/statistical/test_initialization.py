@@ -17,6 +17,7 @@ import numpy as np
 import posterior_oracles
 import pytest
 import tensorflow as tf
+from covering import diagonal
 
 import bayesconv as bc
 from bayesconv import estimators, initializers, posteriors, priors
@@ -96,10 +97,10 @@ def test_the_variance_of_a_sampled_weight_is_that_of_he(fan_in):
     np.testing.assert_array_equal(layer.named_variables["bias/loc"], 0.0)
 
 
-@pytest.mark.parametrize(
-    "prior", [name for name in priors.names() if name not in posterior_oracles.OWN_PRIORS.values()]
-)
-@pytest.mark.parametrize("estimator", estimators.names())
+PRIORS = [name for name in priors.names() if name not in posterior_oracles.OWN_PRIORS.values()]
+
+
+@pytest.mark.parametrize(("estimator", "prior"), diagonal(estimators.names(), PRIORS))
 def test_gradients_are_finite_and_scales_positive_wherever_an_optimizer_takes_the_scales(estimator, prior):
     factory = functools.partial(bc.make_kernel_bias_variational, estimator=estimator, prior=prior)
     layer = bc.Affine(3, 2, make_kernel_bias_fn=factory)

@@ -19,6 +19,7 @@ import posterior_oracles
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from covering import diagonal
 from sampling import draws
 from scipy import stats
 
@@ -29,7 +30,9 @@ from bayesconv.weights import map_kernel_bias
 NUM_DRAWS = 5_000
 NUM_DRAWS_OF_A_MUTANT = 2_000
 MEAN_FIELD = "mean_field_normal"
-GRID = [(name, case) for name in estimators.names() for case in oracles.CASES]
+# One kernel in every geometry, every estimator in the two simplest, and each pair of diagonals between them.
+SIMPLEST = ("reparameterization", "conv2d", "affine")
+GRID = diagonal(estimators.names(), oracles.CASES, width=2, always=SIMPLEST)
 
 
 @functools.cache
