@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bayesconv import findings, random
 from bayesconv.findings import Finding, Setting
+from bayesconv.inputs import check_model
 from bayesconv.layers import Layer, Linear
 from bayesconv.likelihoods import Likelihood
 from bayesconv.measurements import Gradients, kl_of, measure, moments_of, weights_of_kl
@@ -123,6 +124,7 @@ def diagnose(
       >>> [finding.name for finding in bc.diagnose(model, x, y, num_data=8).findings]
       ['num_data_is_batch_size']
     """
+    check_model(model, "diagnose")
     _check_arguments(x, y, loss, num_draws)
     seeds = [random.fold_in(random.as_seed(seed), i) for i in range(num_draws)]
     bayesian = [m for m in (model, *model.submodules) if isinstance(m, Linear) and m.posterior is not None]

@@ -8,6 +8,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from bayesconv.layers import Layer
+
+
+def check_model(model: Any, what: str) -> None:
+    """Raises a TypeError that says what does the work, unless the model is a layer of this package."""
+    if not isinstance(model, Layer):
+        raise TypeError(
+            f"{what} takes models made of bayesconv layers, such as bayesconv.Sequential. Received {model!r} of type "
+            f"{type(model).__module__}.{type(model).__qualname__}; a function without variables becomes a layer by "
+            "bayesconv.Lambda, and a Keras model has to be built again from bayesconv's layers."
+        )
+
 
 def dtype_of(model: tf.Module) -> tf.DType:
     """The floating-point type that a model computes in; float32 for one without variables."""

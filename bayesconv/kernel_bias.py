@@ -108,7 +108,7 @@ def make_kernel_bias_variational(
     kernel_name: str = "kernel",
     bias_name: str = "bias",
     *,
-    estimator: Identifier = "flipout",
+    estimator: Identifier = "automatic",
     posterior: Identifier = "mean_field_normal",
     prior: Identifier = "normal",
     divergence: Identifier = "best_effort",
@@ -227,7 +227,7 @@ has scales that suit the layer's fan-in.
 
 
 def factory(
-    estimator: Identifier = "flipout",
+    estimator: Identifier = "automatic",
     posterior: Identifier = "mean_field_normal",
     prior: Identifier = "normal",
     divergence: Identifier = "best_effort",

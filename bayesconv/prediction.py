@@ -18,7 +18,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from bayesconv import random, sampling
-from bayesconv.inputs import as_inputs, check_positive_int, dtype_of, output_size_of
+from bayesconv.inputs import as_inputs, check_model, check_positive_int, dtype_of, output_size_of
 from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
@@ -138,9 +138,11 @@ def predict(
     """
     _check_arguments(num_samples, method, weights, batch_size)
     num_samples, batch_size = int(num_samples), int(batch_size)
-    members: list[Layer] = [model] if isinstance(model, Layer) else list(model)
+    members = list(model) if isinstance(model, (list, tuple)) else [model]
     if not members:
         raise ValueError("predict needs a model or a list with at least one. Received an empty list.")
+    for member in members:
+        check_model(member, "predict")
     family, batches = as_likelihood(likelihood), _Batches(members, x, batch_size)
     calibration = _checked_calibration(members, batches.example, calibration)
     samplers = [

@@ -124,7 +124,7 @@ class Model(Section):
 
     name: Part
     """Which network, see `bayesconv list models`."""
-    estimator: Part = Part(name="flipout")
+    estimator: Part = Part(name="automatic")
     """How one stochastic pass uses the posterior."""
     posterior: Part = Part(name="mean_field_normal")
     """Distribution of the weights, or `deterministic` for point weights, which need no other part."""

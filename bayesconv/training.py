@@ -14,7 +14,7 @@ import tensorflow as tf
 from bayesconv import bounds, precision, random
 from bayesconv.batches import ArrayBatches, StreamBatches
 from bayesconv.checkpoints import RunFolder
-from bayesconv.inputs import check_positive_int
+from bayesconv.inputs import check_model, check_positive_int
 from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
@@ -97,6 +97,7 @@ def fit(
     seed = operator.index(seed)
     _check_arguments(epochs, num_samples, temperature, patience, validation, run_dir, resume)
     check_bound(model, bound, num_samples)
+    check_model(model, "fit")
     family, schedule = as_likelihood(likelihood), schedules.resolve(kl_schedule)
     batches = _batches(model, train, num_data, batch_size, family, seed)
     num_data = batches.num_data if num_data is None else num_data

@@ -46,7 +46,7 @@ class TestLoading:
     def test_what_is_not_written_has_a_default(self, write):
         run = load_config(write(MINIMAL))
         assert (run.seed, run.training.epochs, run.training.batch_size, run.training.patience) == (0, 100, 64, None)
-        assert (run.model.estimator.name, run.model.prior.identifier) == ("flipout", {"name": "normal"})
+        assert (run.model.estimator.name, run.model.prior.identifier) == ("automatic", {"name": "normal"})
         assert (run.objective.temperature, run.evaluation.num_samples, run.evaluation.ood) == (1.0, 64, ())
 
     def test_a_part_is_a_name_or_a_mapping(self, write):

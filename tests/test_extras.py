@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import pickle
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -289,32 +287,27 @@ def test_after_a_cached_compiled_call_the_record_is_still_the_last_python_call()
 
 
 def test_mirrored_replicas_have_values_of_their_own():
-    code = """
-import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-import bayesconv as bc
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-with strategy.scope():
-    layer = bc.Lambda(extra_loss_fn=tf.reduce_sum)
-def replica(x):
-    context = tf.distribute.get_replica_context()
-    with bc.collect_extras() as extras:
-        y = layer(x)
-    context.all_reduce("sum", y)  # lets the other replica run in between
-    return extras.loss, layer.extra_loss
-@tf.function
-def step(xs):
-    return strategy.run(replica, args=(xs,))
-xs = strategy.experimental_distribute_values_from_function(
-    lambda context: tf.constant([6.0, 66.0])[context.replica_id_in_sync_group])
-collected, attribute = step(xs)
-assert layer.extra_loss is None  # the replicas ran in threads of their own
-print([float(v) for v in strategy.experimental_local_results(collected)],
-      [float(v) for v in strategy.experimental_local_results(attribute)])
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.stdout.strip() == "[6.0, 66.0] [6.0, 66.0]", done.stderr[-2000:]
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])  # conftest.py makes two devices of the processor
+    with strategy.scope():
+        layer = bc.Lambda(extra_loss_fn=tf.reduce_sum)
+
+    def replica(x):
+        context = tf.distribute.get_replica_context()
+        with bc.collect_extras() as extras:
+            y = layer(x)
+        context.all_reduce("sum", y)  # lets the other replica run in between
+        return extras.loss, layer.extra_loss
+
+    @tf.function
+    def step(xs):
+        return strategy.run(replica, args=(xs,))
+
+    xs = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant([6.0, 66.0])[context.replica_id_in_sync_group]
+    )
+    for found in step(xs):
+        assert [float(v) for v in strategy.experimental_local_results(found)] == [6.0, 66.0]
+    assert layer.extra_loss is None  # the replicas ran in threads of their own
 
 
 # Penalties and copies.
@@ -382,10 +375,10 @@ def test_which_pairs_have_a_closed_form_is_known():
     assert {prior for prior in priors.names() if not _allowed("exact", prior)} == sampled | refused
 
 
-def _combinations(estimator, dtype, chosen):
+def _combinations(estimator, dtype, chosen, pairs):
     for prior in chosen:
         for divergence in divergences.names():
-            if _allowed(divergence, prior):
+            if pairs(f"{prior}/{divergence}") and _allowed(divergence, prior):
                 factory = functools.partial(
                     bc.make_kernel_bias_variational, estimator=estimator, prior=prior, divergence=divergence
                 )
@@ -406,17 +399,19 @@ def _shared_loss(layer, x, seed):
     return model.extra_loss
 
 
-def _check_all_ways(estimator, dtype, rtol, compiled, chosen=("laplace", "student_t")):
+def _check_all_ways(estimator, dtype, rtol, compiled, chosen=("laplace",), pairs=lambda name: True):
     x = tf.cast(tf.reshape(tf.range(12), [4, 3]), dtype) / 7
-    layers = dict(_combinations(estimator, dtype, chosen))
-    assert len(layers) >= 2 * len(set(chosen) - {"flat", "rank_1"})
+    layers = dict(_combinations(estimator, dtype, chosen, pairs))
+    assert {name.partition("/")[0] for name in layers} == set(chosen) - {"flat", "rank_1"}
     seed = tf.constant([11, 0])
     eager = dict(zip(layers, _losses(layers.values(), x, seed), strict=True))
     fast = {name: layer for name, layer in layers.items() if compiled(name)}
+    assert fast
+    jitted = tf.function(lambda s: _losses(fast.values(), x, s), jit_compile=True, autograph=False)
     ways = {
         "tf.function": (layers, tf.function(lambda s: _losses(layers.values(), x, s))(seed)),
         "shared": (layers, [_shared_loss(layer, x, seed) for layer in layers.values()]),
-        "jit_compile": (fast, tf.function(lambda s: _losses(fast.values(), x, s), jit_compile=True)(seed)),
+        "jit_compile": (fast, jitted(seed)),
     }
     for way, (names, values) in ways.items():
         for name, value in zip(names, values, strict=True):
@@ -434,11 +429,15 @@ def test_extra_loss_is_the_same_however_the_call_runs(estimator):
 
 
 def test_extra_loss_is_the_same_however_the_call_runs_with_every_prior():
-    _check_all_ways("reparameterization", tf.float32, 1e-5, lambda name: name.endswith("/exact"), priors.names())
+    def pairs(name):  # best_effort is one of the other two; laplace has all three above
+        return not name.endswith("/best_effort")
+
+    _check_all_ways("reparameterization", tf.float32, 1e-5, lambda name: name.endswith("/exact"), priors.names(), pairs)
 
 
 def test_extra_loss_is_the_same_however_the_call_runs_in_float64():
-    _check_all_ways("reparameterization", tf.float64, 1e-10, lambda name: name.endswith("monte_carlo"))
+    chosen = ("laplace", "student_t")
+    _check_all_ways("reparameterization", tf.float64, 1e-10, lambda name: name == "student_t/monte_carlo", chosen)
 
 
 @pytest.mark.full

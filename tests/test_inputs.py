@@ -26,6 +26,19 @@ def test_inputs_are_cast_and_not_copied_without_need():
     assert inputs.as_inputs(bc.Affine(3, 4, dtype=tf.float64), X) is X
 
 
+@pytest.mark.parametrize("model", [tf.keras.Sequential([tf.keras.layers.Dense(3)]), None, "small_cnn"])
+def test_what_is_no_layer_is_refused_by_all_that_take_a_model(model):
+    y = np.zeros(5, int)
+    for run in (
+        lambda: bc.fit(model, (X32, y), epochs=1),
+        lambda: bc.predict(model, X32),
+        lambda: bc.predict([MODEL, model], X32),
+        lambda: bc.diagnose(model, X32, y, num_data=5),
+    ):
+        with pytest.raises(TypeError, match="takes models made of bayesconv layers"):
+            run()
+
+
 @pytest.mark.parametrize(
     ("x", "message"),
     [

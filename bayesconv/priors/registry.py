@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -35,9 +36,15 @@ def each(
 
 
 def check_positive(*scales: float) -> None:
-    """Raises a ValueError unless all scales are positive."""
+    """Raises a ValueError unless all scales are positive numbers."""
+    received = ", ".join(map(str, scales))
+    if not all(isinstance(scale, numbers.Real) for scale in scales):
+        raise ValueError(
+            f"The scale of a prior is one number for all weights of a layer. Received {received}: choose by layer with "
+            "overrides, or by weight with a prior of your own."
+        )
     if not all(scale > 0 for scale in scales):
-        raise ValueError(f"The scale of a prior must be positive. Received {', '.join(map(str, scales))}.")
+        raise ValueError(f"The scale of a prior must be positive. Received {received}.")
 
 
 def number(value: float, spec: WeightSpec) -> np.ndarray:

@@ -224,6 +224,12 @@ def one_choice_at_a_time() -> list[tuple[str, str, str]]:
     return list(dict.fromkeys(rows))
 
 
+def full_product() -> list[tuple[Any, ...]]:
+    """Every linear layer x choice x mode, as descriptor, estimator, mode, prior, posterior."""
+    product = itertools.product(LINEAR, one_choice_at_a_time(), MODES)
+    return [(layer, estimator, mode, *rest) for layer, (estimator, *rest), mode in product]
+
+
 def all_pairs(*axes: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Few rows in which every pair of values of two axes occurs: each begins with a pair that is missing.
 
