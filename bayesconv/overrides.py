@@ -37,7 +37,7 @@ def make_kernel_bias_by_layer(
     bias_name: str = "bias",
     *,
     overrides: Sequence[Mapping[str, Any]] = (),
-    estimator: Identifier = "flipout",
+    estimator: Identifier = "automatic",
     posterior: Identifier = "mean_field_normal",
     prior: Identifier = "normal",
     divergence: Identifier = "best_effort",

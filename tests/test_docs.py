@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+import json
 import pkgutil
 import re
 import runpy
@@ -54,14 +55,39 @@ def test_there_are_examples_for_what_users_call():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("page", [README, *TOGETHER], ids=lambda page: page.stem)
-def test_the_blocks_of_a_page_run_one_after_the_other(page, tmp_path):
-    blocks = _python_blocks(page)
-    assert blocks
-    script = tmp_path / "page.py"
-    script.write_text("\n".join(blocks))  # in a process of its own: they register parts
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+RUN_PAGES = """
+import json, os, runpy, sys, traceback
+
+found, whole = {}, os.getcwd()
+for page in sys.argv[1:]:
+    os.chdir(os.path.join(whole, page))
+    try:
+        runpy.run_path("page.py")
+        found[page] = ""
+    except BaseException:
+        found[page] = traceback.format_exc()
+os.chdir(whole)
+json.dump(found, open("found.json", "w"))
+"""
+
+
+@pytest.fixture(scope="module")
+def what_pages_raise(tmp_path_factory):
+    """For each page its traceback or nothing; in a process of their own, since they register parts."""
+    folder, pages = tmp_path_factory.mktemp("pages"), [README, *TOGETHER]
+    for page in pages:
+        (folder / page.stem).mkdir()
+        (folder / page.stem / "page.py").write_text("\n".join(_python_blocks(page)))
+    command = [sys.executable, "-c", RUN_PAGES, *(page.stem for page in pages)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads((folder / "found.json").read_text())
+
+
+@pytest.mark.parametrize("page", [README, *TOGETHER], ids=lambda page: page.stem)
+def test_the_blocks_of_a_page_run_one_after_the_other(page, what_pages_raise):
+    assert _python_blocks(page)
+    assert what_pages_raise[page.stem] == ""
 
 
 def test_an_operator_is_one_function_and_one_class_of_less_than_forty_lines():

@@ -33,6 +33,13 @@ def _model(factory=bc.make_kernel_bias_flipout, dtype=tf.float32, **options):
     return bc.Sequential(layers)
 
 
+@pytest.fixture(scope="module")
+def model():
+    """For what leaves it as it is: its pass is compiled once."""
+    bc.set_seed(0)
+    return _model()
+
+
 def _loop(model, x, num_samples, seed):
     seeds = [random.fold_in(random.as_seed(seed), s) for s in range(num_samples)]
     return np.stack([model(x, seed=s, weights="coherent", is_training=False).numpy() for s in seeds])
@@ -55,8 +62,8 @@ def test_it_equals_a_loop_over_seeded_coherent_calls_for_any_batch_size(estimato
     assert predictive.std.max() > 1e-2
 
 
-def test_entropies_add_up_and_are_ordered():
-    predictive = bc.predict(_model(), X, num_samples=6)
+def test_entropies_add_up_and_are_ordered(model):
+    predictive = bc.predict(model, X, num_samples=6)
     total = predictive.expected_entropy + predictive.mutual_information
     np.testing.assert_allclose(predictive.predictive_entropy, total, atol=1e-12)
     assert (predictive.mutual_information > 0).all()
@@ -64,8 +71,7 @@ def test_entropies_add_up_and_are_ordered():
     np.testing.assert_allclose(predictive.mutual_information_corrected, predictive.mutual_information * 6 / 5)
 
 
-def test_it_is_deterministic_and_the_seed_matters():
-    model = _model()
+def test_it_is_deterministic_and_the_seed_matters(model):
     first = bc.predict(model, X, num_samples=4, seed=9)
     model(X)  # draws from the global generator, which predictions do not use
     np.testing.assert_array_equal(bc.predict(model, X, num_samples=4, seed=9).probs, first.probs)
@@ -75,14 +81,12 @@ def test_it_is_deterministic_and_the_seed_matters():
     assert first.num_samples == 4
 
 
-def test_more_draws_begin_with_the_fewer():
-    model = _model()
+def test_more_draws_begin_with_the_fewer(model):
     few, many = (bc.predict(model, X, num_samples=s, seed=1).logits for s in (3, 6))
     np.testing.assert_allclose(many[:3], few, atol=1e-6)
 
 
-def test_what_else_is_predicted_does_not_matter():
-    model = _model()
+def test_what_else_is_predicted_does_not_matter(model):
     together = bc.predict(model, X, num_samples=4).probs
     np.testing.assert_allclose(bc.predict(model, X[2:3], num_samples=4).probs, together[2:3], atol=1e-5)
 
@@ -101,8 +105,7 @@ def test_a_shared_layer_has_one_draw_and_a_layer_without_bias_none():
     np.testing.assert_allclose(bc.predict(model, x, num_samples=3, seed=2).logits, _loop(model, x, 3, 2), atol=1e-6)
 
 
-def test_the_mean_weights_give_a_single_pass():
-    model = _model()
+def test_the_mean_weights_give_a_single_pass(model):
     predictive = bc.predict(model, X, weights="mean", num_samples=9)
     np.testing.assert_allclose(predictive.probs, softmax(model(X, weights="mean").numpy(), axis=-1), atol=1e-6)
     assert predictive.num_samples == 1
@@ -125,8 +128,8 @@ def test_a_model_with_some_point_layers_draws_the_others():
     np.testing.assert_allclose(bc.predict(model, X, num_samples=3, seed=2).logits, _loop(model, X, 3, 2), atol=1e-6)
 
 
-def test_the_members_of_an_ensemble_count_equally():
-    models = [_model(), _model(), _model(bc.make_kernel_bias)]
+def test_the_members_of_an_ensemble_count_equally(model):
+    models = [model, _model(), _model(bc.make_kernel_bias)]
     predictive = bc.predict(models, X, num_samples=4, seed=5)
     second = random.fold_in(random.as_seed(5), 1)
     logits = [_loop(models[0], X, 4, 5), _loop(models[1], X, 4, second), models[2](X)[np.newaxis]]
@@ -138,8 +141,7 @@ def test_the_members_of_an_ensemble_count_equally():
     assert predictive.num_samples == 9
 
 
-def test_a_data_set_gives_what_its_arrays_give():
-    model = _model()
+def test_a_data_set_gives_what_its_arrays_give(model):
     expected = bc.predict(model, X, num_samples=3)
     inputs = tf.data.Dataset.from_tensor_slices(X).batch(3)
     pairs = tf.data.Dataset.from_tensor_slices((X, np.zeros(7))).batch(3)
@@ -154,8 +156,7 @@ def test_float64_models_predict_in_float64():
     np.testing.assert_allclose(predictive.logits, _loop(model, X, 3, 1), atol=1e-13)
 
 
-def test_a_normal_likelihood_averages_outputs():
-    model = _model()
+def test_a_normal_likelihood_averages_outputs(model):
     predictive = bc.predict(model, X, num_samples=4, likelihood={"name": "normal", "scale": 0.5})
     np.testing.assert_allclose(predictive.mean, predictive.logits.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(predictive.std, predictive.logits.std(axis=0), atol=1e-5)
@@ -165,16 +166,15 @@ def test_a_normal_likelihood_averages_outputs():
         _ = predictive.probs
 
 
-def test_a_bernoulli_likelihood_gives_a_probability_per_output():
-    predictive = bc.predict(_model(), X, num_samples=4, likelihood="bernoulli")
+def test_a_bernoulli_likelihood_gives_a_probability_per_output(model):
+    predictive = bc.predict(model, X, num_samples=4, likelihood="bernoulli")
     np.testing.assert_allclose(predictive.probs, (1 / (1 + np.exp(-predictive.logits))).mean(axis=0), atol=1e-6)
 
 
 # Memory.
 
 
-def test_samples_are_kept_on_request_or_when_they_fit(monkeypatch):
-    model = _model()
+def test_samples_are_kept_on_request_or_when_they_fit(model, monkeypatch):
     kept = bc.predict(model, X, num_samples=3)
     dropped = bc.predict(model, X, num_samples=3, keep_samples=False)
     np.testing.assert_array_equal(dropped.probs, kept.probs)
@@ -186,8 +186,8 @@ def test_samples_are_kept_on_request_or_when_they_fit(monkeypatch):
     np.testing.assert_allclose(bc.predict(model, X, num_samples=3, keep_samples=True).logits, kept.logits, atol=1e-6)
 
 
-def test_a_small_memory_budget_gives_the_same_result_in_portions(monkeypatch):
-    model, portions = _model(), []
+def test_a_small_memory_budget_gives_the_same_result_in_portions(model, monkeypatch):
+    portions = []
     expected = bc.predict(model, X, num_samples=5, seed=4)
     bytes_per_draw = 4 * sum(np.prod(q.event_shape) for layer in (model[0], model[-1]) for q in layer.posterior)
     evaluate = sampling.Sampler.evaluate
@@ -215,7 +215,7 @@ def test_the_model_is_traced_once_for_all_batch_sizes_and_calls():
 
 
 def test_a_deleted_model_is_freed():
-    model = _model()
+    model = bc.Sequential([bc.Flatten(), bc.Affine(36, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)])
     bc.predict(model, X, num_samples=2)
     alive = weakref.ref(model)
     del model
@@ -237,9 +237,9 @@ def test_a_deleted_model_is_freed():
         ({"likelihood": "categoric"}, r"Unknown likelihood 'categoric'.*Did you mean 'categorical'\?"),
     ],
 )
-def test_arguments_out_of_range_are_refused(options, message):
+def test_arguments_out_of_range_are_refused(model, options, message):
     with pytest.raises(ValueError, match=message):
-        bc.predict(_model(), X, **options)
+        bc.predict(model, X, **options)
 
 
 @pytest.mark.parametrize(
@@ -251,9 +251,9 @@ def test_arguments_out_of_range_are_refused(options, message):
         (tf.data.Dataset.from_tensor_slices(X).batch(2).take(0), "nothing to predict: the data set is empty"),
     ],
 )
-def test_inputs_that_do_not_fit_are_refused(x, message):
+def test_inputs_that_do_not_fit_are_refused(model, x, message):
     with pytest.raises(ValueError, match=message):
-        bc.predict(_model(), x)
+        bc.predict(model, x)
 
 
 def test_a_model_with_spatial_outputs_is_refused():

@@ -244,13 +244,11 @@ def test_a_function_of_the_specs_is_a_prior():
 # Every posterior with every prior and every divergence
 
 
-# Of the default prior and posterior, and of those that suit few others, every pair runs always.
-OF_EVERY_PAIR = ("normal", "mean_field_normal", "rank_1", "filterwise_dropout")
+# The default posterior meets every prior; those that suit few priors, and are refused at once elsewhere, meet all too.
+EVERYWHERE = ("mean_field_normal", "rank_1", "filterwise_dropout")
 
 
-@pytest.mark.parametrize(
-    ("prior", "posterior"), diagonal(priors.names(), posteriors.names(), width=2, always=OF_EVERY_PAIR)
-)
+@pytest.mark.parametrize(("prior", "posterior"), diagonal(priors.names(), posteriors.names(), always=EVERYWHERE))
 def test_every_pair_is_exact_or_sampled_or_refused_with_a_sentence(prior, posterior):
     x = np.ones([2, 5, 5, 1], np.float32)
     for divergence in ("exact", "monte_carlo", "best_effort"):

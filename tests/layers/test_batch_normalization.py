@@ -125,15 +125,14 @@ def test_a_fit_moves_the_moments_and_ends_with_those_of_its_best_epoch():
 # At prediction, under weights that are drawn.
 
 
-def _model(policy, **options):
-    factory = bc.make_kernel_bias_flipout
+def _model(policy, factory=bc.make_kernel_bias_flipout, head=bc.make_kernel_bias):
     return bc.Sequential(
         [
             bc.Convolution(1, 3, 3, make_kernel_bias_fn=factory),
-            bc.BatchNorm(3, policy=policy, momentum=0.5, **options),
+            bc.BatchNorm(3, policy=policy, momentum=0.5),
             tf.nn.relu,
             bc.Flatten(),
-            bc.Affine(48, 4, make_kernel_bias_fn=factory),
+            bc.Affine(48, 4, make_kernel_bias_fn=head),
             bc.BatchNorm(4, policy=policy),
         ]
     )
@@ -158,7 +157,7 @@ def _seeds(seed, num):
 
 
 def test_recalibration_equals_running_each_draw_by_hand():
-    model = _model("recalibrated")
+    model = _model("recalibrated", head=bc.make_kernel_bias_flipout)
     model(IMAGES)
     expected = np.stack([_by_hand(model, IMAGES[:5], IMAGES[5:], seed) for seed in _seeds(3, 4)])
     for batch_size in (2, 100):

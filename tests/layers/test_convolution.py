@@ -211,7 +211,8 @@ def test_one_input_serves_every_kernel_of_a_batch():
 
 def test_a_batched_layer_keeps_its_static_shape_in_a_graph():
     layer = _layer(2, FLIPOUT, sizes=(2, 4), batch_shape=3)
-    compiled = tf.function(layer, input_signature=[tf.TensorSpec([None, 7, 6, 3, 2], tf.float64)])
+    signature = [tf.TensorSpec([None, 7, 6, 3, 2], tf.float64)]
+    compiled = tf.function(lambda x: layer(x), input_signature=signature, autograph=False)
     assert compiled.get_concrete_function().structured_outputs.shape[1:] == (5, 5, 3, 4)
 
 

@@ -64,10 +64,12 @@ def _in_order(layer):
     return [layer.kernel] if layer.bias is None else [layer.kernel, layer.bias]
 
 
-@pytest.mark.parametrize("dtype", [tf.float64, tf.float32], ids=lambda dtype: dtype.name)
+@pytest.mark.parametrize(
+    ("dtype", "num"), [(tf.float64, 60), (tf.float32, 15), pytest.param(tf.float32, 60, marks=pytest.mark.full)]
+)
 @pytest.mark.parametrize("kind", KINDS)
-def test_values_and_slopes_equal_the_loops(kind, dtype):
-    @_settings(60)
+def test_values_and_slopes_equal_the_loops(kind, dtype, num):
+    @_settings(num)
     @given(geometries(kind))
     def check(geometry):
         _check_values_and_slopes(geometry, dtype)
@@ -75,9 +77,10 @@ def test_values_and_slopes_equal_the_loops(kind, dtype):
     check()
 
 
+@pytest.mark.parametrize("num_examples", [4, pytest.param(8, marks=pytest.mark.full)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_unknown_sizes_give_the_same_values_and_slopes(kind):
-    @_settings(8)
+def test_unknown_sizes_give_the_same_values_and_slopes(kind, num_examples):
+    @_settings(num_examples)
     @given(geometries(kind))
     def check(geometry):
         if len(geometry.input_shape) == geometry.make().linear_op.event_ndims:
@@ -86,7 +89,7 @@ def test_unknown_sizes_give_the_same_values_and_slopes(kind):
         known = geometry.input_shape[len(geometry.input_shape) - 1 - batch_ndims :]
         spec = tf.TensorSpec([*[None] * (len(geometry.input_shape) - len(known)), *known], tf.float64)
 
-        @tf.function(input_signature=[spec])
+        @tf.function(input_signature=[spec], autograph=False)
         def run(inputs):
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
@@ -105,7 +108,10 @@ def test_unknown_sizes_give_the_same_values_and_slopes(kind):
     check()
 
 
-@pytest.mark.parametrize(("jit_compile", "num"), [(False, 15), (True, 4)])
+@pytest.mark.parametrize(
+    ("jit_compile", "num"),
+    [(False, 5), (True, 3), *(pytest.param(*way, marks=pytest.mark.full) for way in ((False, 15), (True, 4)))],
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_known_sizes_in_a_graph_give_the_same_numbers(kind, jit_compile, num):
     @_settings(num)

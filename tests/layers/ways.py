@@ -29,7 +29,7 @@ def check_every_way(make, shape, *, is_training=True, half_precision=2e-2):
     assert compiled.experimental_get_tracing_count() == 1
     assert compiled(x[:0]).shape == (0, *expected.shape[1:])
     assert compiled.get_concrete_function().structured_outputs.shape[1:] == expected.shape[1:]
-    np.testing.assert_allclose(tf.function(run, jit_compile=True)(x), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(tf.function(run, jit_compile=True, autograph=False)(x), expected, rtol=1e-5, atol=1e-5)
     wide = make(tf.float64)(tf.cast(x, tf.float64), seed=SEED, is_training=is_training)
     assert wide.dtype == tf.float64
     np.testing.assert_allclose(wide, expected, rtol=1e-4, atol=1e-5)
@@ -52,7 +52,8 @@ def check_gradients(layer, x, run):
             loss = tf.reduce_sum(weights * y * y)
         return tape.gradient(loss, [x, *layer.trainable_variables])
 
-    for eager, compiled in zip(gradients(x), tf.function(gradients, jit_compile=True)(x), strict=True):
+    jitted = tf.function(gradients, jit_compile=True, autograph=False)
+    for eager, compiled in zip(gradients(x), jitted(x), strict=True):
         assert np.isfinite(eager).all()
         assert np.abs(eager).max() > 1e-6
         np.testing.assert_allclose(compiled, eager, rtol=1e-3, atol=1e-4)
