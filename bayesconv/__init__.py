@@ -14,6 +14,7 @@ _HOME = {
     "bayesconv.diagnostics": ("Diagnosis", "diagnose"),
     "bayesconv.export": ("export_saved_model",),
     "bayesconv.extras": ("Extras", "collect_extras"),
+    "bayesconv.frozen": ("Frozen", "freeze", "load_frozen"),
     "bayesconv.kernel_bias": (
         "VariationalKernelBias",
         "make_kernel_bias",
@@ -78,6 +79,7 @@ _MODULES = (
     "likelihoods",
     "metrics",
     "models",
+    "moments",
     "objectives",
     "overrides",
     "plotting",

@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from bayesconv.inputs import as_inputs, check_positive_int, dtype_of, output_size_of
+from bayesconv.inputs import as_inputs, check_model, check_positive_int, dtype_of, output_size_of
 from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
 from bayesconv.objectives import as_likelihood
+from bayesconv.predictive import Sums
 from bayesconv.registry import Identifier
-from bayesconv.sampling import Sampler, Sums
+from bayesconv.sampling import Sampler
 
 _POSITIVE = "`num_samples` must be a positive integer."
 _MARK = "saved_model.pb"  # what makes a folder a SavedModel
@@ -70,10 +71,23 @@ def export_saved_model(
       >>> bool(tf.reduce_all(abs(found["mean"] - bc.predict(model, x, num_samples=8, seed=0).mean) < 1e-6))
       True
     """
-    example = _checked_example(model, input_shape, num_samples, seed, calibration)
-    path = Path(directory).resolve()
-    _check_target(path, overwrite)
+    check_model(model, "export_saved_model")
+    example = checked_example(model, input_shape, num_samples, seed, calibration)
+    check_target(directory, overwrite)
     module, signatures = _module(model, example, as_likelihood(likelihood), num_samples, seed)
+    return write_saved_model(directory, module, signatures, overwrite=overwrite)
+
+
+def write_saved_model(
+    directory: str | os.PathLike[str], module: Any, signatures: Mapping[str, Any], *, overwrite: bool = False
+) -> Path:
+    """Writes a SavedModel, whole or not at all, and returns its path.
+
+    Raises:
+      FileExistsError: If there is something that may not be replaced.
+    """
+    check_target(directory, overwrite)
+    path = Path(directory).resolve()
     _write_folder(path, lambda folder: tf.saved_model.save(module, folder, signatures))
     return path
 
@@ -85,10 +99,10 @@ class _GraphSampler(Sampler):
         """Averages over the draws of the means, their squares and the entropies, and all outputs."""
         first = self._draw_bank(example, seed, tf.range(1))
         if not (first and self._is_random):
-            return self._evaluate_bank(batch, first)
+            return self.sums(batch, first)
 
         def one(index: tf.Tensor) -> tf.Tensor:
-            return self._evaluate_bank(batch, self._draw_bank(example, seed, index[tf.newaxis])).outputs[0]
+            return self.sums(batch, self._draw_bank(example, seed, index[tf.newaxis])).outputs[0]
 
         map_fn: Any = tf.map_fn
         outputs = map_fn(one, tf.range(num_samples), fn_output_signature=tf.TensorSpec([None, None], batch.dtype))
@@ -106,7 +120,7 @@ def _module(
     model: Layer, example: np.ndarray, likelihood: Likelihood, num_samples: int, seed: int
 ) -> tuple[tf.Module, dict[str, Any]]:
     """What is saved: the variables alone, so that loading it needs none of the classes that own them."""
-    sampler = _GraphSampler(model, tf.constant(example), likelihood, "sample", is_recalibrated(model))
+    sampler = _GraphSampler(model, tf.constant(example), likelihood, is_calibrating=is_recalibrated(model))
     x_spec = tf.TensorSpec([None, *example.shape[1:]], example.dtype, "x")
 
     def summarized(x: tf.Tensor, num_samples: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -114,7 +128,7 @@ def _module(
             num_samples = tf.identity(num_samples)
         words = tf.bitcast(tf.cast(seed, tf.int64), tf.int32)  # as `random.as_seed` splits an int
         averages = sampler.average(x, tf.constant(example), num_samples, words)
-        return _summary(averages, likelihood)
+        return summary_of(averages, likelihood)
 
     core = tf.function(summarized, [x_spec, *_scalars(tf.int32, tf.int64)], autograph=False)
     module = tf.Module()
@@ -133,9 +147,9 @@ def _scalars(count: tf.DType, number: tf.DType) -> list[Any]:
     return [tf.TensorSpec([], count, "num_samples"), tf.TensorSpec([], number, "seed")]
 
 
-def _summary(averages: Sums, likelihood: Likelihood) -> dict[str, tf.Tensor]:
+def summary_of(averages: Sums, likelihood: Likelihood) -> dict[str, tf.Tensor]:
     """The fields of `Predictive` from averages over draws."""
-    mean, square, entropy, _ = averages
+    mean, square, entropy = averages[:3]
     total = tf.fill(tf.shape(entropy), tf.constant(np.nan, entropy.dtype))
     if likelihood.entropy_of_mean is not None:
         total = likelihood.entropy_of_mean(mean)
@@ -149,11 +163,10 @@ def _summary(averages: Sums, likelihood: Likelihood) -> dict[str, tf.Tensor]:
     }
 
 
-def _checked_example(
+def checked_example(
     model: Layer, input_shape: Sequence[int], num_samples: int, seed: int, calibration: Any
 ) -> np.ndarray:
-    if not isinstance(model, Layer):
-        raise TypeError(f"export_saved_model exports a single layer. Received {model!r}.")
+    """What to draw with, zeros or the calibration inputs; a ValueError if the arguments do not fit the model."""
     for name, sizes in (("input_shape", list(input_shape)), ("num_samples", [num_samples])):
         if not sizes:
             raise ValueError(f"`{name}` holds positive ints. Received {sizes}.")
@@ -178,7 +191,9 @@ def _checked_example(
     return calibration
 
 
-def _check_target(path: Path, overwrite: bool) -> None:
+def check_target(directory: str | os.PathLike[str], overwrite: bool) -> None:
+    """Raises a FileExistsError if there is something that may not be replaced."""
+    path = Path(directory).resolve()
     is_free = not path.exists() or (path.is_dir() and not any(path.iterdir()))
     if not is_free and not overwrite:
         raise FileExistsError(f"There is something at {path} already. Choose another folder, or pass overwrite=True.")

@@ -116,10 +116,11 @@ class LastCall(threading.local):
     def __init__(self) -> None:
         self._extra = Extra(None)
         self._context: Any = None
+        self.input_shape: Any = None
 
-    def set(self, extra: Extra) -> None:
+    def set(self, extra: Extra, inputs: Any = None) -> None:
         """Replaces the record."""
-        self._extra, self._context = extra, graph_context()
+        self._extra, self._context, self.input_shape = extra, graph_context(), getattr(inputs, "shape", None)
 
     def read(self, name: str, member: str) -> Any:
         """The record's `loss` or `result`.

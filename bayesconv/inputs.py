@@ -32,6 +32,11 @@ def as_inputs(model: tf.Module, x: Any) -> np.ndarray:
     Raises:
       ValueError: If there are none, or they are not real numbers, or are whole numbers, as unscaled images are.
     """
+    return as_array(x, dtype_of(model))
+
+
+def as_array(x: Any, dtype: tf.DType) -> np.ndarray:
+    """The inputs as an array of a dtype; a ValueError as by `as_inputs`."""
     x = np.asarray(x)
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(f"Inputs are an array [N, ..] with N >= 1. Received shape {x.shape}.")
@@ -40,7 +45,7 @@ def as_inputs(model: tf.Module, x: Any) -> np.ndarray:
             f"Inputs must be floating-point numbers of order 1. Received {x.dtype.name}: scale images first, for "
             "example x.astype('float32') / 255."
         )
-    return x.astype(dtype_of(model).as_numpy_dtype, copy=False)
+    return x.astype(dtype.as_numpy_dtype, copy=False)
 
 
 def output_size_of(model: Any, example: Any) -> int:

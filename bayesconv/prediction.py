@@ -7,94 +7,32 @@ batch size, nor on what else is predicted.
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from bayesconv import random, sampling
+from bayesconv.evaluators import ByMoments, BySampling
 from bayesconv.inputs import as_inputs, check_model, check_positive_int, dtype_of, output_size_of
 from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
 from bayesconv.objectives import as_likelihood
+from bayesconv.predictive import Averages, Predictive
 from bayesconv.registry import Identifier, unknown_name_message
-from bayesconv.sampling import Sums, sampler_of
 
-METHODS = ("sampling",)
-
-
-@dataclasses.dataclass(frozen=True)
-class Predictive:
-    """What a model predicts for N inputs, averaged over S draws of its weights.
-
-    Attributes:
-      mean: `[N, K]` expected target; class probabilities for the discrete likelihoods.
-      std: `[N, K]` standard deviation over the draws of what `mean` averages: how far the draws disagree.
-      predictive_entropy: `[N]` nats; total uncertainty of the target. NaN for a likelihood whose mixture has no
-        closed form.
-      expected_entropy: `[N]` nats; aleatoric uncertainty, what would remain if the weights were known.
-      mutual_information: `[N]` nats; epistemic uncertainty, `predictive_entropy - expected_entropy`, at least 0.
-      num_samples: Number of draws S, over all members of an ensemble.
-      seed: The seed that the draws follow from.
-      likelihood: Name of the likelihood.
-    """
-
-    mean: np.ndarray
-    std: np.ndarray
-    predictive_entropy: np.ndarray
-    expected_entropy: np.ndarray
-    mutual_information: np.ndarray
-    num_samples: int
-    seed: Any
-    likelihood: str
-    samples: np.ndarray | None = dataclasses.field(default=None, repr=False)
-
-    @property
-    def probs(self) -> np.ndarray:
-        """`[N, K]` probabilities.
-
-        Raises:
-          AttributeError: If the likelihood has none.
-        """
-        if self.likelihood not in ("categorical", "bernoulli"):
-            raise AttributeError(f"A {self.likelihood} likelihood has no class probabilities; read `mean` and `std`.")
-        return self.mean
-
-    @property
-    def mutual_information_corrected(self) -> np.ndarray:
-        """`[N]` nats; mutual information without the bias of a finite S, `MI / (1 - 1/S)`, to first order."""
-        return (
-            self.mutual_information / (1.0 - 1.0 / self.num_samples)
-            if self.num_samples > 1
-            else self.mutual_information
-        )
-
-    @property
-    def logits(self) -> np.ndarray:
-        """`[S, N, K]` outputs of the model for every draw.
-
-        Raises:
-          ValueError: If they were not kept.
-        """
-        if self.samples is None:
-            raise ValueError(
-                "The samples were not kept: they exceed the memory budget, or keep_samples=False was given. "
-                "Call predict(..., keep_samples=True), or predict fewer inputs at a time."
-            )
-        return self.samples
+__all__ = ["METHODS", "Predictive", "predict"]
+METHODS = ("sampling", "moments")
 
 
 def predict(
     model: Layer | Sequence[Layer],
     x: Any,
     *,
-    num_samples: int = 32,
+    num_samples: int | str = 32,
     seed: int = 0,
     method: str = "sampling",
     weights: str = "sample",
@@ -102,6 +40,9 @@ def predict(
     batch_size: int = 256,
     keep_samples: bool | None = None,
     calibration: Any = None,
+    antithetic: bool = False,
+    tolerance: float = 0.01,
+    max_samples: int = 1024,
     progress: bool = False,
 ) -> Predictive:
     """Predicts with uncertainty.
@@ -112,15 +53,21 @@ def predict(
     Args:
       model: A layer from `[N, ..]` to `[N, K]`, or a list of them, which count equally.
       x: Inputs `[N, ..]`, or a `tf.data.Dataset` of batches; of pairs, the first part is used.
-      num_samples: Draws of each model. A model without random weights is evaluated once.
+      num_samples: Draws of each model. A model without random weights is evaluated once. `"auto"` draws for every
+        batch, 16 at a time and at least 32, until each average in it is known to `tolerance`; `num_samples` of the
+        result says how many that took.
       seed: Int or pair of ints; the same seed gives the same prediction, whatever the batch size.
-      method: `"sampling"`.
+      method: `"sampling"`, or `"moments"` for a single pass of means and variances without draws, see docs/moments.md.
       weights: `"sample"`, or `"mean"` for a single pass with the posterior mean.
       likelihood: What the outputs mean; see `bayesconv.likelihoods`.
       batch_size: Number of inputs in flight.
       keep_samples: Whether to keep `logits`; by default if they take at most 256 MiB.
       calibration: Inputs `[M, ..]`, such as some hundred of the training data, on which `BatchNorm` layers with
         policy="recalibrated" take the moments of every draw, in a single batch.
+      antithetic: Whether every second draw mirrors the one before at the posterior mean, which lowers the error of
+        what is nearly linear in the weights. Takes an even number of draws and symmetric posteriors.
+      tolerance: With num_samples="auto", the largest standard error of `mean` that will do.
+      max_samples: With num_samples="auto", draws of each model at most.
       progress: Whether to show a progress bar.
 
     Returns:
@@ -136,31 +83,48 @@ def predict(
       >>> predictive.probs.shape, predictive.logits.shape
       ((5, 3), (8, 5, 3))
     """
-    _check_arguments(num_samples, method, weights, batch_size)
-    num_samples, batch_size = int(num_samples), int(batch_size)
-    members = list(model) if isinstance(model, (list, tuple)) else [model]
+    is_adaptive = num_samples == "auto"
+    count = max_samples if is_adaptive else num_samples
+    _check_arguments(count, method, weights, batch_size, tolerance, antithetic)
+    members: list[Any] = list(model) if isinstance(model, (list, tuple)) else [model]
     if not members:
         raise ValueError("predict needs a model or a list with at least one. Received an empty list.")
     for member in members:
         check_model(member, "predict")
-    family, batches = as_likelihood(likelihood), _Batches(members, x, batch_size)
-    calibration = _checked_calibration(members, batches.example, calibration)
-    samplers = [
-        _MemberSampler(member, batches.example, family, weights, num_samples, _member_seed(seed, index), calibration)
-        for index, member in enumerate(members)
-    ]
-    moments = _Moments(keep_samples)
+    family, batches = as_likelihood(likelihood), _Batches(members, x, int(batch_size))
+    calibration = _checked_calibration(members, batches.example, calibration, method, antithetic)
+
+    def evaluator(member: Layer, index: int) -> BySampling | ByMoments:
+        if method == "moments":
+            return ByMoments(member, batches.example, family)
+        example = calibration if is_recalibrated(member) else batches.example
+        options = {"weights": weights, "is_calibrating": is_recalibrated(member), "is_antithetic": antithetic}
+        enough = tolerance if is_adaptive else None
+        return BySampling(member, example, family, _member_seed(seed, index), int(count), enough, **options)
+
+    evaluators = [evaluator(member, index) for index, member in enumerate(members)]
+    averages = Averages(keep_samples, sampling.MEMORY_BUDGET)
     for batch in tqdm(batches, "predict", len(batches) or None, unit="batch", disable=not progress):
-        moments.add([sampler.evaluate(batch) for sampler in samplers])
-    return moments.summarize(seed, family)
+        averages.add([made.evaluate(batch) for made in evaluators])
+    return averages.summarize(
+        seed, family.name, family.entropy_of_mean, is_adaptive=is_adaptive and method == "sampling"
+    )
 
 
 def _member_seed(seed: Any, index: int) -> tf.Tensor:
     return random.fold_in(random.as_seed(seed), index) if index else random.as_seed(seed)
 
 
-def _checked_calibration(members: Sequence[Layer], example: Any, calibration: Any) -> Any:
+def _checked_calibration(
+    members: Sequence[Layer], example: Any, calibration: Any, method: str, antithetic: bool
+) -> Any:
     is_needed = any(is_recalibrated(member) for member in members)
+    if is_needed and (antithetic or method != "sampling"):
+        raise ValueError(
+            "BatchNorm layers with policy='recalibrated' measure the moments of every draw, which mirrored draws and a "
+            f"single pass do not have. Received method={method!r}, antithetic={antithetic}: leave them out, or build "
+            "the layers with policy='frozen'."
+        )
     if is_needed != (calibration is not None):
         received = "none: pass some, such as calibration=x_train[:256], or build the layers with policy='frozen'"
         raise ValueError(
@@ -175,35 +139,6 @@ def _checked_calibration(members: Sequence[Layer], example: Any, calibration: An
             f"`calibration` holds inputs like `x`, of shape {['M', *example.shape[1:]]}. Received {calibration.shape}."
         )
     return calibration
-
-
-class _MemberSampler:
-    """The passes of one model over all its draws, which are kept between batches if they fit one bank."""
-
-    def __init__(
-        self,
-        model: Layer,
-        example: Any,
-        likelihood: Likelihood,
-        weights: str,
-        num_samples: int,
-        seed: tf.Tensor,
-        calibration: Any,
-    ) -> None:
-        is_calibrating = is_recalibrated(model)
-        self._dtype = dtype_of(model)
-        example = tf.cast(calibration if is_calibrating else example, self._dtype)
-        self._sampler = sampler_of(model, example, likelihood, weights, is_calibrating)
-        self._make_banks = lambda: self._sampler.banks(example, num_samples, seed)
-        banks = list(itertools.islice(self._make_banks(), 2))
-        self._kept = banks if len(banks) == 1 else None
-
-    def evaluate(self, batch: tf.Tensor) -> Sums:
-        """Sums over all draws."""
-        batch = tf.cast(batch, self._dtype)
-        parts = [self._sampler.evaluate(batch, bank) for bank in self._kept or self._make_banks()]
-        mean, square, entropy = (sum(part[i] for part in parts) for i in range(3))
-        return Sums(mean, square, entropy, np.concatenate([part.outputs for part in parts]))
 
 
 class _Batches:
@@ -236,47 +171,17 @@ class _Batches:
         return max(int(self._x.cardinality()), 0)  # 0 stands for unknown
 
 
-class _Moments:
-    """Averages over draws and members, batch by batch; members count equally."""
-
-    def __init__(self, keep_samples: bool | None) -> None:
-        self._keep, self._bytes, self._count = keep_samples, 0, 0
-        self._averages: list[list[np.ndarray]] = []
-        self._samples: list[np.ndarray] = []
-
-    def add(self, members: list[Sums]) -> None:
-        """Adds a batch: the sums of every member."""
-        averages = [[part / len(sums.outputs) for part in sums[:3]] for sums in members]
-        self._averages.append([sum(parts) / len(members) for parts in zip(*averages, strict=True)])
-        self._count = sum(len(sums.outputs) for sums in members)
-        self._bytes += sum(sums.outputs.nbytes for sums in members)
-        if self._keep or (self._keep is None and self._bytes <= sampling.MEMORY_BUDGET):
-            self._samples.append(np.concatenate([sums.outputs for sums in members]))
-        else:
-            self._keep, self._samples = False, []
-
-    def summarize(self, seed: Any, likelihood: Likelihood) -> Predictive:
-        """All batches together."""
-        mean, square, expected = (np.concatenate(parts) for parts in zip(*self._averages, strict=True))
-        entropy = np.full(len(mean), np.nan)
-        if likelihood.entropy_of_mean is not None:
-            entropy = likelihood.entropy_of_mean(tf.constant(mean)).numpy()
-        return Predictive(
-            mean=mean,
-            std=np.sqrt(np.maximum(square - mean**2, 0.0)),
-            predictive_entropy=entropy,
-            expected_entropy=expected,
-            mutual_information=np.maximum(entropy - expected, 0.0),
-            num_samples=self._count,
-            seed=seed,
-            likelihood=likelihood.name,
-            samples=np.concatenate(self._samples, axis=1) if self._samples else None,
-        )
-
-
-def _check_arguments(num_samples: int, method: str, weights: str, batch_size: int) -> None:
-    for name, count in (("num_samples", num_samples), ("batch_size", batch_size)):
-        check_positive_int(name, count)
+def _check_arguments(
+    count: Any, method: str, weights: str, batch_size: Any, tolerance: float, antithetic: bool
+) -> None:
+    if isinstance(count, str):
+        raise ValueError(f'`num_samples` is a positive int or "auto". Received {count!r}.')
+    for name, value in (("num_samples", count), ("batch_size", batch_size)):
+        check_positive_int(name, value)
+    if antithetic and count % 2:
+        raise ValueError(f"Antithetic draws come in pairs: `num_samples` must be even. Received {count}.")
+    if not tolerance > 0:
+        raise ValueError(f"`tolerance` must be positive. Received {tolerance!r}.")
     for name, value, choices in (("method", method, METHODS), ("weights", weights, ("sample", "mean"))):
         if value not in choices:
             raise ValueError(unknown_name_message(f"value of `{name}`", value, choices))

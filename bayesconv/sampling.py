@@ -6,8 +6,7 @@ All draws are made beforehand and mapped over in one compiled graph, so that a p
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,19 +14,12 @@ from bayesconv import calls, precision, random
 from bayesconv.compilation import compiled
 from bayesconv.layers import Layer, Linear
 from bayesconv.likelihoods import Likelihood
+from bayesconv.predictive import Sums
 from bayesconv.weights import KernelBias
 
 MEMORY_BUDGET = 256 * 2**20  # bytes of a bank of draws
 Bank = list[tuple[tf.Tensor, ...]]
-
-
-class Sums(NamedTuple):
-    """Sums over the draws of a bank, for a batch: of the means, their squares and the entropies; and the outputs."""
-
-    mean: Any
-    square: Any
-    entropy: Any
-    outputs: Any
+Draws = dict[calls.DrawKey, tuple[tf.Tensor, ...]]
 
 
 class Sampler:
@@ -39,13 +31,21 @@ class Sampler:
       likelihood: What the outputs mean.
       weights: `"sample"` or `"mean"`.
       is_calibrating: Whether the example is a batch of inputs on which layers measure what belongs to a draw.
+      is_antithetic: Whether every second draw mirrors the one before at the posterior mean.
     """
 
     def __init__(
-        self, model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str, is_calibrating: bool = False
+        self,
+        model: Layer,
+        example: tf.Tensor,
+        likelihood: Likelihood,
+        weights: str = "sample",
+        is_calibrating: bool = False,
+        is_antithetic: bool = False,
     ) -> None:
         self._model, self._likelihood = weakref.ref(model), likelihood
         self._weights, self._is_calibrating = "mean" if weights == "mean" else "coherent", is_calibrating
+        self._is_antithetic = is_antithetic
         self._layers: list[Any] = []
         self._is_random = False
         self._spec = tf.TensorSpec([None, *example.shape[1:]], example.dtype)
@@ -63,24 +63,22 @@ class Sampler:
             raise RuntimeError("The model of this sampler does not exist any more.")
         return model
 
-    def banks(self, example: tf.Tensor, num_samples: int, seed: tf.Tensor) -> Iterator[Bank]:
-        """Draws of all layers, stacked, in portions that fit the memory budget; a single pass if none is random."""
+    def first_bank(self, example: tf.Tensor, seed: tf.Tensor) -> tuple[Bank, bool]:
+        """The first draw of all layers, and whether there are others; an empty one where nothing is drawn."""
         is_needed = self._weights != "mean" or self._is_calibrating
         first = self._draw(example, seed, tf.range(1)) if is_needed else []
-        if not (first and self._is_random):
-            yield first
-            return
-        bytes_per_draw = sum(tensor.numpy().nbytes for tensor in tf.nest.flatten(first))
-        portion = max(1, MEMORY_BUDGET // bytes_per_draw)
-        for start in range(0, num_samples, portion):
-            yield self._draw(example, seed, tf.range(start, min(start + portion, num_samples)))
+        return first, bool(first) and self._is_random
+
+    def bank(self, example: tf.Tensor, seed: tf.Tensor, start: int, stop: int) -> Bank:
+        """Draws `start` to `stop` of all layers, stacked."""
+        return self._draw(example, seed, tf.range(start, stop))
 
     def evaluate(self, batch: tf.Tensor, draws: Bank) -> Sums:
         """Sums over the draws, as arrays."""
         if self._evaluate is None:
             specs = tf.nest.map_structure(lambda t: tf.TensorSpec([None, *t.shape[1:]], t.dtype), draws)
-            self._evaluate = compiled(self._evaluate_bank, [self._spec, specs])
-        return Sums(*(part.numpy() for part in self._evaluate(batch, draws)))
+            self._evaluate = compiled(self.sums, [self._spec, specs])
+        return Sums(*(part.numpy() for part in self._evaluate(batch, draws)[:4]))
 
     def _draw_bank(self, example: tf.Tensor, seed: tf.Tensor, indices: tf.Tensor) -> Bank:
         draws = self._draw_once(example, seed)  # for the structure; the pass itself is pruned from the graph
@@ -90,12 +88,18 @@ class Sampler:
         signature: Any = [tuple(tf.TensorSpec(t.shape, t.dtype) for t in draw) for draw in draws.values()]
         map_fn: Any = tf.map_fn  # its stubs know single tensors only
         return map_fn(
-            lambda index: list(self._draw_once(example, random.fold_in(seed, index)).values()),
+            lambda index: list(self._draw_of(example, seed, index).values()),
             indices,
             fn_output_signature=signature,
         )
 
-    def _draw_once(self, example: tf.Tensor, seed: tf.Tensor) -> dict[calls.DrawKey, tuple[tf.Tensor, ...]]:
+    def _draw_of(self, example: tf.Tensor, seed: tf.Tensor, index: Any) -> Draws:
+        if not self._is_antithetic:
+            return self._draw_once(example, random.fold_in(seed, index))
+        draws = self._draw_once(example, random.fold_in(seed, index // 2))
+        return {key: _mirrored(key[1], draw, index % 2 == 1) for key, draw in draws.items()}
+
+    def _draw_once(self, example: tf.Tensor, seed: tf.Tensor) -> Draws:
         call = calls.Call(seed, is_training=False, weights=self._weights, is_calibrating=self._is_calibrating)
         with calls.entered(call):
             self._alive()(example)
@@ -104,7 +108,8 @@ class Sampler:
             _check_all_drew(self._alive(), call.draws)
         return {key: tuple(t for t in draw if t is not None) for key, draw in call.draws.items()}
 
-    def _evaluate_bank(self, batch: tf.Tensor, draws: Bank) -> Sums:
+    def sums(self, batch: tf.Tensor, draws: Bank) -> Sums:
+        """Sums over the draws, as tensors."""
         if draws:
             spec = tf.TensorSpec([None, None], batch.dtype)
             map_fn: Any = tf.map_fn
@@ -129,6 +134,13 @@ class Sampler:
             return precision.widened(self._alive()(batch))
 
 
+def _mirrored(layer: Any, draw: tuple[tf.Tensor, ...], is_second: Any) -> tuple[tf.Tensor, ...]:
+    if not (isinstance(layer, Linear) and layer.posterior):
+        return draw
+    means = (distribution.mean() for distribution in layer.posterior if distribution is not None)
+    return tuple(tf.where(is_second, 2.0 * m - w, w) for m, w in zip(means, draw, strict=True))
+
+
 def _check_all_drew(model: Layer, draws: dict[calls.DrawKey, Any]) -> None:
     drawn = {layer for _, layer, *_use in draws}
     silent = [m.name for m in model.submodules if isinstance(m, Linear) and m.posterior and m not in drawn]
@@ -143,13 +155,11 @@ def _check_all_drew(model: Layer, draws: dict[calls.DrawKey, Any]) -> None:
 _samplers: weakref.WeakKeyDictionary[Layer, dict[Any, Sampler]] = weakref.WeakKeyDictionary()
 
 
-def sampler_of(
-    model: Layer, example: tf.Tensor, likelihood: Likelihood, weights: str, is_calibrating: bool = False
-) -> Sampler:
-    """The model's sampler for inputs of this shape, made once."""
+def sampler_of(model: Layer, example: tf.Tensor, likelihood: Likelihood, **options: Any) -> Sampler:
+    """The model's sampler for inputs of this shape, made once; options are those of `Sampler`."""
     known = _samplers.setdefault(model, {})
     compute_dtype = precision.narrowed(example.dtype)
-    key = (tuple(example.shape), example.dtype, compute_dtype, likelihood, weights, is_calibrating)
+    key = (tuple(example.shape), example.dtype, compute_dtype, likelihood, tuple(sorted(options.items())))
     if key not in known:
-        known[key] = Sampler(model, example, likelihood, weights, is_calibrating)
+        known[key] = Sampler(model, example, likelihood, **options)
     return known[key]

@@ -28,7 +28,8 @@ RANKS = {
     "layers": 3, "overrides": 3,
     "models": 4, "compilation": 4, "bounds": 4, "objectives": 4, "optimization": 4, "inputs": 4, "batches": 4,
     "checkpoints": 4, "findings": 4, "measurements": 4, "diagnostics": 4,
-    "finiteness": 4, "sampling": 4, "prediction": 4, "loop": 4, "training": 4,
+    "moments": 4, "predictive": 4, "sampling": 4, "evaluators": 4, "prediction": 4, "frozen": 4,
+    "finiteness": 4, "loop": 4, "training": 4,
     "names": 4, "descriptions": 4, "reconstruction": 4, "saving": 4, "export": 4,
     "prior_predictive": 4, "transfer": 4,
 }  # fmt: skip
@@ -160,16 +161,16 @@ def test_public_names():
         textwrap.dedent(
             """
             Affine AveragePool BatchNorm ChannelDropout Convolution ConvolutionTranspose DepthwiseConvolution
-            Diagnosis Dropout Extras FilterResponseNorm Flatten GlobalAveragePool GlobalMaxPool GroupNorm History
+            Diagnosis Dropout Extras FilterResponseNorm Flatten Frozen GlobalAveragePool GlobalMaxPool GroupNorm History
             InstanceNorm KernelBias Lambda Layer LayerNorm LayerOutput MaxPool Parallel Predictive Reshape Residual
             SeparableConvolution Sequential Upsample VariationalKernelBias WeightSpec as_kernel_bias bounds
             collect_extras compat compute_dtype config continue_from data diagnose divergences elbo estimators
-            export_saved_model fit initializers kernel_bias layers likelihoods load_model make_kernel_bias
+            export_saved_model fit freeze initializers kernel_bias layers likelihoods load_frozen load_model make_kernel_bias
             make_kernel_bias_by_layer make_kernel_bias_flipout make_kernel_bias_local_reparameterization
             make_kernel_bias_posterior_mvn_diag make_kernel_bias_prior_spike_and_slab
             make_kernel_bias_reparameterization make_kernel_bias_sliced make_kernel_bias_variational map_kernel_bias
-            metrics models objectives overrides plotting posteriors predict prediction priors random register_function
-            register_layer registry sample_prior save_model set_seed start_from_weights training
+            metrics models moments objectives overrides plotting posteriors predict prediction priors random
+            register_function register_layer registry sample_prior save_model set_seed start_from_weights training
             """
         ).split()
     )

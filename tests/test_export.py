@@ -260,5 +260,5 @@ class TestArguments:
         assert os.listdir(tmp_path) == []
 
     def test_an_ensemble_is_refused(self, tmp_path):
-        with pytest.raises(TypeError, match="exports a single layer"):
+        with pytest.raises(TypeError, match="takes models made of bayesconv layers"):
             bc.export_saved_model([bc.Affine(2, 3)], tmp_path / "m", [2])

@@ -76,7 +76,7 @@ def test_every_choice_can_be_overridden():
     assert float(head.prior.kernel.distribution.scale) == 0.5
     assert head.divergence.name == "monte_carlo(num_samples=2)"
     assert (head.penalty_weight, model[0].penalty_weight) == (0.5, 1.0)
-    assert model[0].estimator is estimators.flipout
+    assert model[0].estimator is estimators.automatic
 
 
 def test_later_overrides_win_choice_by_choice():

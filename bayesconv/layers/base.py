@@ -99,7 +99,7 @@ class Layer(tf.Module):
                 extras.add(self, Extra(output.extra_loss, output.extra_result))
         if call.observer is not None:
             call.observer(self, inputs, output)
-        self._last_call.set(Extra(extras.loss if call.is_training else None, output.extra_result))
+        self._last_call.set(Extra(extras.loss if call.is_training else None, output.extra_result), inputs)
         return output.outputs
 
     def eval(self, x: Any, is_training: bool = True) -> Any:
@@ -277,7 +277,7 @@ class Lambda(Layer):
         if not (eval_fn is None or callable(eval_fn)):
             raise TypeError(f"`eval_fn` must be callable. Received {eval_fn!r}.")
         super().__init__(also_track=also_track, name=name)
-        self._eval_fn, self._extra_loss_fn = eval_fn, extra_loss_fn
+        self.eval_fn, self._extra_loss_fn = eval_fn, extra_loss_fn
         self._takes_is_training = eval_fn is not None and _takes(eval_fn, "is_training")
 
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> LayerOutput:
@@ -287,9 +287,9 @@ class Lambda(Layer):
         return LayerOutput(outputs, penalty)
 
     def _apply(self, inputs: Any, is_training: bool) -> Any:
-        if self._eval_fn is None:
+        if self.eval_fn is None:
             return inputs
-        return self._eval_fn(inputs, is_training=is_training) if self._takes_is_training else self._eval_fn(inputs)
+        return self.eval_fn(inputs, is_training=is_training) if self._takes_is_training else self.eval_fn(inputs)
 
 
 def _takes(function: Callable[..., Any], name: str) -> bool:

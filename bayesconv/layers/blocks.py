@@ -56,6 +56,21 @@ class Residual(Layer):
         self._shortcut = None if shortcut is None else check_member(shortcut)
         self._activation_fn = None if activation_fn is None else check_member(activation_fn)
 
+    @property
+    def block(self) -> Member:
+        """The block."""
+        return self._block
+
+    @property
+    def shortcut(self) -> Member | None:
+        """The shortcut; None passes the input on."""
+        return self._shortcut
+
+    @property
+    def activation_fn(self) -> Member | None:
+        """The function of the sum."""
+        return self._activation_fn
+
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> tf.Tensor:
         """Applies both members and adds what they give."""
         inputs = tf.convert_to_tensor(inputs)
@@ -119,6 +134,11 @@ class Parallel(Layer):
     def branches(self) -> tuple[Member, ...]:
         """The members."""
         return self._branches
+
+    @property
+    def merge(self) -> Any:
+        """What merges the outputs: "concat", "sum" or a function."""
+        return self._merge
 
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> Any:
         """Applies every branch and merges what they give."""

@@ -71,6 +71,11 @@ class FilterResponseNorm(Normalization):
         """The smallest output of each channel."""
         return self._threshold
 
+    @property
+    def rank(self) -> int:
+        """Number of spatial axes."""
+        return self._rank
+
     def _normalized(self, inputs: tf.Tensor) -> tf.Tensor:
         check_axes(self.name, inputs, self._rank)
         axes = list(range(-self._rank - 1, -1))

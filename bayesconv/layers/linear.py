@@ -110,7 +110,7 @@ class Linear(Layer):
 
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> LayerOutput:
         """Draws as the call in progress says, and applies the operator and the activation."""
-        inputs = self._checked(inputs)
+        inputs = self.checked(inputs)
         if inputs.shape.rank == self._linear_op.event_ndims:  # one example, without a batch axis
             output = self._applied(inputs[tf.newaxis])
             return output._replace(outputs=output.outputs[0])
@@ -147,7 +147,8 @@ class Linear(Layer):
     def _activated(self, outputs: tf.Tensor) -> tf.Tensor:
         return outputs if self._activation_fn is None else self._activation_fn(outputs)
 
-    def _checked(self, inputs: Any) -> tf.Tensor:
+    def checked(self, inputs: Any) -> tf.Tensor:
+        """The inputs as a tensor of the type that the layer computes in; an error if they do not fit it."""
         if not tf.is_tensor(inputs):
             inputs = tf.convert_to_tensor(np.asarray(inputs), dtype_hint=self._dtype)
             inputs = tf.cast(inputs, self._dtype)

@@ -58,6 +58,11 @@ class Normalization(Layer):
         return self._offset
 
     @property
+    def epsilon(self) -> float:
+        """What is added to a variance or a mean square."""
+        return self._epsilon
+
+    @property
     def dtype(self) -> tf.DType:
         """Type of the variables."""
         return self._dtype
@@ -193,6 +198,16 @@ class GroupNorm(Normalization):
             raise ValueError(f"`groups` must divide `size`. Received groups={groups}, size={size}.")
         super().__init__(size, epsilon=epsilon, use_scale=use_scale, use_offset=use_offset, dtype=dtype, name=name)
         self._groups, self._rank = groups, rank
+
+    @property
+    def groups(self) -> int:
+        """Number of groups of channels."""
+        return self._groups
+
+    @property
+    def rank(self) -> int:
+        """Number of spatial axes."""
+        return self._rank
 
     def _normalized(self, inputs: tf.Tensor) -> tf.Tensor:
         check_axes(self.name, inputs, self._rank)

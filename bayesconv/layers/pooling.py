@@ -51,6 +51,21 @@ class _Pool(Layer):
                 f"strides={self._strides}, window={self._window}: slice the inputs, or pool larger windows."
             )
 
+    @property
+    def window(self) -> tuple[int, ...]:
+        """Size of the window, by spatial axis."""
+        return tuple(self._window)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Distance of the windows, by spatial axis."""
+        return tuple(self._strides)
+
+    @property
+    def padding(self) -> str:
+        """VALID or SAME."""
+        return self._padding
+
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> tf.Tensor:
         """Pools every window."""
         inputs, rank = tf.convert_to_tensor(inputs), len(self._window)
@@ -123,6 +138,16 @@ class _GlobalPool(Layer):
         check_rank(rank)
         super().__init__(name=name)
         self._rank, self._keepdims = rank, keepdims
+
+    @property
+    def rank(self) -> int:
+        """Number of spatial axes."""
+        return self._rank
+
+    @property
+    def keepdims(self) -> bool:
+        """Whether the spatial axes stay, with size 1."""
+        return self._keepdims
 
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> tf.Tensor:
         """Pools all positions."""

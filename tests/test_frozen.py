@@ -1,0 +1,158 @@
+"""Claims about frozen ensembles: they say what predict said, whatever becomes of the model, here and elsewhere."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bayesconv as bc
+from bayesconv import frozen, sampling
+
+X = np.random.default_rng(0).normal(size=[5, 6, 6, 1]).astype(np.float32)
+FIELDS = ("mean", "std", "predictive_entropy", "expected_entropy", "mutual_information", "logits")
+
+
+def _model(factory=bc.make_kernel_bias_flipout, dtype=tf.float32):
+    layers = [
+        bc.Convolution(1, 3, 3, make_kernel_bias_fn=factory, activation_fn=tf.nn.relu, dtype=dtype),
+        bc.LayerNorm(3, dtype=dtype),  # with variables that are not drawn
+        bc.Flatten(),
+        bc.Affine(48, 3, make_kernel_bias_fn=factory, dtype=dtype),
+    ]
+    return bc.Sequential(layers)
+
+
+def _assert_same(found, expected, **tolerance):
+    for name in FIELDS:
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), **(tolerance or {"rtol": 1e-9}))
+    assert (found.num_samples, found.seed, found.likelihood) == (
+        expected.num_samples,
+        expected.seed,
+        expected.likelihood,
+    )
+
+
+def _zero(model):
+    for variable in model.variables:
+        variable.assign(tf.zeros_like(variable))
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    """Frozen, with what its model predicted before it was wiped out and deleted."""
+    bc.set_seed(0)
+    model = _model()
+    expected = bc.predict(model, X, num_samples=6, seed=3)
+    made = bc.freeze(model, num_samples=6, seed=3)
+    _zero(model)
+    alive = weakref.ref(model)
+    del model
+    gc.collect()
+    return made, expected, alive
+
+
+def test_it_predicts_what_the_model_did_whatever_became_of_it(ensemble):
+    made, expected, alive = ensemble
+    assert alive() is None
+    for batch_size in (2, 256):
+        _assert_same(made.predict(X, batch_size=batch_size), expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(made(X), expected.logits, rtol=1e-6)
+    assert (made.num_samples, made.seed, made.input_shape) == (6, 3, (6, 6, 1))
+    assert np.abs(expected.logits[0] - expected.logits[1]).max() > 1e-3
+
+
+def test_it_is_saved_and_loaded_and_read_by_tensorflow_alone(ensemble, tmp_path):
+    made, expected, _ = ensemble
+    path = made.save(tmp_path / "frozen")
+    again = bc.load_frozen(path)
+    _assert_same(again.predict(X), expected, rtol=1e-5, atol=1e-7)
+    bc.load_frozen(again.save(tmp_path / "copy"))  # what was loaded can be saved
+    program = tf.saved_model.load(str(path))
+    for found in (program.predict(tf.constant(X)), program.signatures["serving_default"](x=tf.constant(X))):
+        assert set(found) == set(FIELDS) - {"logits"}
+        for name, value in found.items():
+            np.testing.assert_allclose(value, getattr(expected, name), rtol=1e-5, atol=1e-7)
+
+
+def test_a_folder_is_replaced_on_request_only(ensemble, tmp_path):
+    made = ensemble[0]
+    made.save(tmp_path / "frozen")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        made.save(tmp_path / "frozen")
+    made.save(tmp_path / "frozen", overwrite=True)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", {"name": "normal", "scale": 0.5}])
+def test_other_likelihoods_and_types(likelihood):
+    model = bc.Affine(4, 2, make_kernel_bias_fn=bc.make_kernel_bias_reparameterization, dtype=tf.float64)
+    x = np.random.default_rng(1).normal(size=[3, 4])
+    made = bc.freeze(model, 5, input_shape=[4], likelihood=likelihood)
+    expected = bc.predict(model, x, num_samples=5, likelihood=likelihood)
+    assert expected.logits.dtype == np.float64
+    _assert_same(made.predict(x), expected, rtol=1e-12)
+
+
+def test_the_shape_is_that_of_the_last_call_or_has_to_be_given():
+    model = bc.Affine(4, 2, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+    with pytest.raises(ValueError, match=r"the model has not been called yet. Pass input_shape"):
+        bc.freeze(model)
+    model(np.ones([3, 4], np.float32))
+    assert bc.freeze(model, 2).input_shape == (4,)
+
+
+def test_a_point_model_is_a_single_function():
+    model = bc.Affine(4, 2)
+    x = np.ones([3, 4], np.float32)
+    made = bc.freeze(model, 8, input_shape=[4]).predict(x)
+    assert made.logits.shape == (1, 3, 2)
+    np.testing.assert_allclose(made.logits[0], model(x), rtol=1e-6)
+    assert made.num_samples == 1
+
+
+def test_recalibrated_moments_are_frozen_with_their_draw():
+    model = bc.Sequential(
+        [bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout), bc.BatchNorm(3, policy="recalibrated")]
+    )
+    calibration = np.random.default_rng(2).normal(size=[20, 4]).astype(np.float32)
+    x = calibration[:3]
+    made = bc.freeze(model, 4, input_shape=[4], calibration=calibration)
+    _assert_same(made.predict(x), bc.predict(model, x, num_samples=4, calibration=calibration), rtol=1e-5, atol=1e-7)
+
+
+def test_a_bank_of_several_portions_is_put_together(monkeypatch):
+    model = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+    x = np.ones([2, 4], np.float32)
+    expected = bc.predict(model, x, num_samples=7)
+    monkeypatch.setattr(sampling, "MEMORY_BUDGET", 3 * 4 * 15)
+    _assert_same(bc.freeze(model, 7, input_shape=[4]).predict(x, keep_samples=True), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_what_does_not_fit_is_refused(ensemble, tmp_path, monkeypatch):
+    made = ensemble[0]
+    for x, message in ((X[0], r"takes inputs \['N', 6, 6, 1\]"), (X[:0], "N >= 1"), (X.astype(int), "floating-point")):
+        with pytest.raises(ValueError, match=message):
+            made.predict(x)
+    with pytest.raises(TypeError, match="freeze takes models made of bayesconv layers"):
+        bc.freeze(tf.nn.relu)
+    with pytest.raises(ValueError, match="`num_samples`"):
+        bc.freeze(bc.Affine(2, 2), 0, input_shape=[2])
+    monkeypatch.setattr(frozen, "_LIMIT", 100)
+    with pytest.raises(ValueError, match=r"may take 2 GiB. Received 32 draws"):
+        bc.freeze(bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout), input_shape=[4])
+
+
+def test_a_folder_that_holds_no_ensemble_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="a folder with a saved_model"):
+        bc.load_frozen(tmp_path)
+    tf.saved_model.save(tf.Module(), str(tmp_path / "other"))
+    with pytest.raises(ValueError, match="no frozen ensemble"):
+        bc.load_frozen(tmp_path / "other")
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "saved_model.pb").write_bytes(b"no protocol buffer")
+    with pytest.raises(ValueError, match="is damaged"):
+        bc.load_frozen(damaged)
