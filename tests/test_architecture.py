@@ -165,7 +165,8 @@ def test_public_names():
             InstanceNorm KernelBias Lambda Layer LayerNorm LayerOutput MaxPool Parallel Predictive Reshape Residual
             SeparableConvolution Sequential Upsample VariationalKernelBias WeightSpec as_kernel_bias bounds
             collect_extras compat compute_dtype config continue_from data diagnose divergences elbo estimators
-            export_saved_model fit freeze initializers kernel_bias layers likelihoods load_frozen load_model make_kernel_bias
+            export_saved_model fit freeze initializers kernel_bias layers likelihoods load_frozen load_model
+            make_kernel_bias
             make_kernel_bias_by_layer make_kernel_bias_flipout make_kernel_bias_local_reparameterization
             make_kernel_bias_posterior_mvn_diag make_kernel_bias_prior_spike_and_slab
             make_kernel_bias_reparameterization make_kernel_bias_sliced make_kernel_bias_variational map_kernel_bias
