@@ -110,7 +110,7 @@ def _parsed(array: np.ndarray, path: str | os.PathLike[str]) -> Any:
         raise ValueError(f"{os.fspath(path)} holds no readable architecture: {error}. Save the model again.") from error
     if not isinstance(header, Mapping) or not {"format", "model"} <= set(header):
         raise ValueError(f"{os.fspath(path)} holds no architecture with a format and a model. Save the model again.")
-    if header["format"] != FORMAT:
+    if header["format"] != FORMAT or isinstance(header["format"], bool):
         raise ValueError(
             f"{os.fspath(path)} has the format {header['format']!r} of bayesconv {header.get('bayesconv', '?')!r}, and "
             f"this version {bayesconv.__version__} reads the format {FORMAT}. Install a later bayesconv."

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bayesconv import calls, random
 from bayesconv.layers.base import Layer
-from bayesconv.layers.shapes import sizes
+from bayesconv.layers.shapes import check_floating, sizes
 from bayesconv.weights import KernelBias
 
 
@@ -67,6 +67,7 @@ class Dropout(Layer):
         inputs, call = tf.convert_to_tensor(inputs), calls.current()
         if self._rate == 0 or call.weights == "mean" or not (is_training or self._mc):
             return inputs
+        check_floating(self.name, inputs)
         kept = self._kept(inputs, call)
         return tf.where(kept, inputs * (1.0 / (1.0 - self._rate)), tf.zeros([], inputs.dtype))
 

@@ -11,14 +11,15 @@ from bayesconv import random
 from bayesconv.layers.arguments import check_rank, per_axis
 from bayesconv.layers.base import Layer
 from bayesconv.layers.padding import validated_padding
-from bayesconv.layers.shapes import sizes
+from bayesconv.layers.shapes import check_floating, sizes
 from bayesconv.layers.structural import product_of
 
 _IN_THREE_DIMENSIONS = (tf.float32, tf.bfloat16)  # TensorFlow's CPU kernels pool other types in a plane only
 
 
 def check_axes(name: str, inputs: tf.Tensor, rank: int) -> None:
-    """Raises a ValueError unless there are batch axes, `rank` spatial axes and channels."""
+    """Raises a ValueError unless there are batch axes, `rank` spatial axes and channels of floating-point numbers."""
+    check_floating(name, inputs)
     if inputs.shape.rank is None or inputs.shape.rank < rank + 2:
         axes = ["N..", *"DHW"[3 - rank :], "C"]
         raise ValueError(

@@ -18,6 +18,15 @@ def static_sizes(tensor: tf.Tensor) -> list[int]:
     return list(known)
 
 
+def check_floating(name: str, inputs: tf.Tensor) -> None:
+    """Raises a ValueError that names the layer unless the inputs are floating-point numbers."""
+    if not inputs.dtype.is_floating:
+        raise ValueError(
+            f"`{name}` takes floating-point numbers. Received {inputs.dtype.name}: cast and scale images first, for "
+            "example tf.cast(x, tf.float32) / 255."
+        )
+
+
 def join_last(tensor: tf.Tensor, axis: int) -> tf.Tensor:
     """Makes one of an axis and all after it."""
     return tf.reshape(tensor, [*sizes(tensor)[:axis], tensor.shape[axis:].num_elements()])

@@ -66,7 +66,7 @@ def check_eager(descriptor, make, tmp_path):
     assert any(np.abs(other - first[0]).max() > 1e-4 for other in others) == (_estimators(layer) != {"mean"})
 
 
-def check_function(descriptor, make, tmp_path):
+def check_function(descriptor, make, tmp_path):  # the one that AutoGraph converts, which takes most of the time
     layer, traces = make(), []
 
     def run(inputs, seed):
@@ -83,7 +83,7 @@ def check_function(descriptor, make, tmp_path):
 
 def check_jit_compile(descriptor, make, tmp_path):
     layer, inputs = make(), descriptor.inputs()
-    compiled = tf.function(lambda x, seed: _run(layer, x, seed), jit_compile=True)
+    compiled = tf.function(lambda x, seed: _run(layer, x, seed), jit_compile=True, autograph=False)
     _assert_close(compiled(inputs, SEED), _run(layer, inputs, SEED))
 
 
@@ -114,7 +114,7 @@ def check_saved_model(descriptor, make, tmp_path):
     spec = tf.TensorSpec([None, *descriptor.input_shape])
     signature = [spec, tf.TensorSpec([2], tf.int32)]
     module.run = tf.function(
-        lambda inputs, seed: layer(inputs, seed=seed, is_training=False), input_signature=signature
+        lambda inputs, seed: layer(inputs, seed=seed, is_training=False), input_signature=signature, autograph=False
     )
     tf.saved_model.save(module, str(tmp_path / "exported"))
     loaded = tf.saved_model.load(str(tmp_path / "exported"))
@@ -127,7 +127,7 @@ def check_strategy(descriptor, make, tmp_path):
     with _strategy().scope():
         layer = make()
     inputs = descriptor.inputs()
-    step = tf.function(lambda x, seed: _strategy().run(_run, args=(layer, x, seed)))
+    step = tf.function(lambda x, seed: _strategy().run(_run, args=(layer, x, seed)), autograph=False)
     replicas = zip(*map(_strategy().experimental_local_results, step(inputs, SEED)), strict=True)
     first, second = replicas
     for value, other in zip(first, second, strict=True):  # one seed, one draw
@@ -140,7 +140,7 @@ def check_float64(descriptor, make, tmp_path):
     outputs, loss = _run(layer, inputs, SEED)
     assert outputs.dtype == loss.dtype == tf.float64
     assert all(variable.dtype == tf.float64 for variable in layer.variables)
-    _assert_close(tf.function(_run)(layer, inputs, SEED), (outputs, loss), rtol=1e-12)
+    _assert_close(tf.function(_run, autograph=False)(layer, inputs, SEED), (outputs, loss), rtol=1e-12)
     for slope in _slopes(layer, inputs)[1]:  # that they reach every variable is test_grid.py's
         assert slope.dtype == tf.float64
         assert np.isfinite(slope).all()
@@ -165,7 +165,7 @@ def check_empty(descriptor, make, tmp_path):
     layer = make()
     shape = layer(descriptor.inputs(2), seed=SEED).shape[1:]
     spec = tf.TensorSpec([None, *descriptor.input_shape])
-    compiled = tf.function(lambda inputs: _slopes(layer, inputs), input_signature=[spec])
+    compiled = tf.function(lambda inputs: _slopes(layer, inputs), input_signature=[spec], autograph=False)
     for run in (functools.partial(_slopes, layer), compiled):
         outputs, slopes = run(descriptor.inputs(0))
         assert outputs.shape == (0, *shape)

@@ -134,3 +134,20 @@ def test_a_single_example_is_refused(make):
         make()(X[0])
     with pytest.raises(ValueError, match="`rank`, the number"):
         bc.GlobalMaxPool(0)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        bc.MaxPool(),
+        bc.AveragePool(),
+        bc.GlobalMaxPool(),
+        bc.GlobalAveragePool(),
+        bc.Upsample(),
+        bc.Dropout(0.5),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_whole_numbers_are_refused_since_their_means_would_be_rounded(layer):
+    with pytest.raises(ValueError, match=rf"`{layer.name}` takes floating-point numbers\. Received uint8: cast"):
+        layer(tf.ones([2, 4, 4, 3], tf.uint8))
