@@ -213,21 +213,9 @@ def grid() -> Iterator[tuple[Descriptor, str, str, str]]:
     return itertools.product(LINEAR, estimators.names(), priors.names(), posteriors.names())
 
 
-def one_choice_at_a_time() -> list[tuple[str, str, str]]:
-    """Every estimator, prior and posterior, with the other two at what goes with all.
-
-    The product of all three with every layer and mode would take half an hour to collect alone.
-    """
-    plain = ("reparameterization", "normal", "mean_field_normal")
-    names = (estimators.names(), priors.names(), posteriors.names())
-    rows = [(*plain[:axis], name, *plain[axis + 1 :]) for axis in range(3) for name in names[axis]]
-    return list(dict.fromkeys(rows))
-
-
 def full_product() -> list[tuple[Any, ...]]:
-    """Every linear layer x choice x mode, as descriptor, estimator, mode, prior, posterior."""
-    product = itertools.product(LINEAR, one_choice_at_a_time(), MODES)
-    return [(layer, estimator, mode, *rest) for layer, (estimator, *rest), mode in product]
+    """Every linear layer x estimator x mode, with priors and posteriors in turn."""
+    return filled(list(itertools.product(LINEAR, estimators.names(), MODES)), priors.names(), posteriors.names())
 
 
 def all_pairs(*axes: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -205,7 +205,7 @@ def test_pairwise(descriptor, estimator, prior, posterior, mode, tmp_path):
 
 
 def pytest_generate_tests(metafunc):
-    # The full product takes ten times as long to collect as all the rest, so it exists only when it is asked for.
+    # The full product takes longer to collect than all the rest, so it exists only when it is asked for.
     if metafunc.definition.get_closest_marker("full"):
         rows = descriptors.full_product() if "full" in metafunc.config.option.markexpr else []
         metafunc.parametrize(NAMES, rows, ids=_names)
