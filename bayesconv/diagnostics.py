@@ -10,11 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from bayesconv import findings, random
-from bayesconv.findings import Finding, Setting
-from bayesconv.inputs import check_model
+from bayesconv.findings import Finding, Setting, setting_of
+from bayesconv.finiteness import first_non_finite
+from bayesconv.inputs import as_inputs, check_model, check_positive_int
 from bayesconv.layers import Layer, Linear
 from bayesconv.likelihoods import Likelihood
-from bayesconv.measurements import Gradients, kl_of, measure, moments_of, weights_of_kl
+from bayesconv.measurements import Gradients, LossOfKl, kl_of, loss_of_kl, measure, moments_of
 from bayesconv.objectives import as_likelihood
 from bayesconv.registry import Identifier
 
@@ -39,6 +40,7 @@ class LayerDiagnosis(NamedTuple):
       scale_gradient: The same over the scales.
       is_untrained: Whether its gradients were zero in all draws.
       scale_ratios: Posterior scale / prior scale of every weight.
+      not_finite: What of it is NaN or infinite: `"weights"`, `"KL"` or `"gradient"`; None if nothing is.
     """
 
     name: str
@@ -54,6 +56,7 @@ class LayerDiagnosis(NamedTuple):
     scale_gradient: float | None
     is_untrained: bool
     scale_ratios: np.ndarray | None
+    not_finite: str | None = None
 
 
 class Diagnosis(NamedTuple):
@@ -79,9 +82,10 @@ class Diagnosis(NamedTuple):
         return _text(self)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it but the arrays, ready for JSON."""
-        kept = [{k: v for k, v in layer._asdict().items() if k != "scale_ratios"} for layer in self.layers]
-        return {**self._asdict(), "layers": kept, "findings": [finding._asdict() for finding in self.findings]}
+        """All of it but the arrays, ready for JSON, which has no numbers that are not finite: None stands for them."""
+        kept = [{k: _json(v) for k, v in layer._asdict().items() if k != "scale_ratios"} for layer in self.layers]
+        own = {key: _json(value) for key, value in self._asdict().items()}
+        return {**own, "layers": kept, "findings": [finding._asdict() for finding in self.findings]}
 
 
 def diagnose(
@@ -115,7 +119,9 @@ def diagnose(
       A `Diagnosis`.
 
     Raises:
-      ValueError: If only one of `x` and `y` is given, `loss` comes without them, or `num_draws` is below 2.
+      ValueError: If only one of `x` and `y` is given, they do not fit each other, or `loss` comes without them or is
+        not one number; if a number is out of its range, with `num_draws` from 2.
+      TypeError: If the model is not made of layers, the data are a data set, or `loss` is no function.
 
     Example:
       >>> import bayesconv as bc, numpy as np
@@ -125,59 +131,88 @@ def diagnose(
       ['num_data_is_batch_size']
     """
     check_model(model, "diagnose")
-    _check_arguments(x, y, loss, num_draws)
+    _check_data(x, y, loss)
+    _check_num_draws(num_draws)
+    setting = setting_of(num_data, batch_size, None if x is None else len(x), temperature)
+    num_data = setting.num_data
     seeds = [random.fold_in(random.as_seed(seed), i) for i in range(num_draws)]
     bayesian = [m for m in (model, *model.submodules) if isinstance(m, Linear) and m.posterior is not None]
-    num_examples = None if x is None else len(x)
-    setting = Setting(num_data, batch_size or num_examples, num_examples, temperature)
-    gradients, data_term = None, None
+    gradients, nll, culprit = None, None, None
     if x is not None:
+        inputs, family = as_inputs(model, x), as_likelihood(likelihood)
         gradients, kl_weight = Gradients(bayesian), temperature / num_data if num_data else 0.0
-        nll = measure(model, x, y, as_likelihood(likelihood), kl_weight, seeds, gradients)
-        data_term = num_data * nll if num_data else None
-    layers = tuple(_layer(layer, seeds, gradients) for layer in bayesian)
+        nlls = measure(model, inputs, y, family, kl_weight, seeds, gradients)
+        nll, culprit = float(np.mean(nlls)), _culprit(model, inputs, y, family, nlls, seeds)
+    layers = tuple(_layer(layer, seeds, gradients, culprit is None) for layer in bayesian)
     kl = sum(layer.kl for layer in layers)
-    weights = None if loss is None else weights_of_kl(loss, x, y, bayesian, num_data or 1, seed)
-    found = _findings(layers, kl, data_term, weights, setting)
+    data_term = num_data * nll if num_data and nll is not None else None
+    measured = None if loss is None else loss_of_kl(loss, x, y, bayesian, num_data or 1, seed)
+    found = [*findings.of_data_term(nll, culprit), *_findings(layers, kl, data_term, measured, setting)]
     return Diagnosis(layers, tuple(found), kl, data_term, num_data, temperature)
 
 
-def _check_arguments(x: Any, y: Any, loss: Any, num_draws: int) -> None:
+def _check_data(x: Any, y: Any, loss: Any) -> None:
+    if isinstance(x, tf.data.Dataset) or isinstance(y, tf.data.Dataset):
+        raise TypeError(
+            "`x` and `y` are arrays, the inputs and targets of one batch. Received a tf.data.Dataset; take a batch of "
+            "it, x, y = next(iter(dataset)), and pass num_data."
+        )
     if (x is None) != (y is None):
         raise ValueError(f"`x` and `y` come together. Received {'x' if y is None else 'y'} alone.")
+    if not (loss is None or callable(loss)):
+        raise TypeError(f"`loss` is a function of x and y, which is measured. Received {loss!r}.")
     if loss is not None and x is None:
         raise ValueError("`loss(x, y)` is measured on a batch. Received no x and y; pass them as well.")
-    if not num_draws >= 2:
+    shapes = (np.shape(x), np.shape(y))
+    if x is not None and shapes[0][:1] != shapes[1][:1]:
+        raise ValueError(f"There must be one target per input. Received x of shape {shapes[0]} and y of {shapes[1]}.")
+
+
+def _check_num_draws(num_draws: Any) -> None:
+    check_positive_int("num_draws", num_draws)
+    if num_draws < 2:
         raise ValueError(f"A signal-to-noise ratio takes several draws, num_draws >= 2. Received {num_draws!r}.")
+
+
+def _culprit(
+    model: Layer, inputs: Any, y: Any, likelihood: Likelihood, nlls: np.ndarray, seeds: Sequence[tf.Tensor]
+) -> str | None:
+    # An activation may take NaN for a number, as ReLU does on a CPU, and so hide it from the likelihood.
+    if np.isfinite(nlls).all() and np.isfinite(inputs).all():
+        return None
+    seed = seeds[int(np.argmin(np.isfinite(nlls)))]
+    return first_non_finite(model, tf.convert_to_tensor(inputs), tf.convert_to_tensor(y), likelihood, seed)
 
 
 def _findings(
     layers: Sequence[LayerDiagnosis],
     kl: float,
     data_term: float | None,
-    weights: Sequence[tuple[str, float]] | None,
+    measured: LossOfKl | None,
     setting: Setting,
 ) -> Iterator[Finding]:
     if not layers:
         yield Finding("nothing_bayesian", "no layer has a posterior: pass make_kernel_bias_fn to the layers.")
         return
     yield from findings.of_numbers(setting)
-    if weights is not None:
-        yield from findings.of_loss(weights, sum(layer.num_weights for layer in layers), setting)
+    if measured is not None:
+        yield from findings.of_loss(measured, sum(layer.num_weights for layer in layers), setting)
     yield from findings.of_terms(kl, data_term, setting)
     for layer in layers:
-        yield from findings.of_layer(layer, weights is not None)
+        yield from findings.of_layer(layer, measured is not None)
 
 
-def _layer(layer: Linear, seeds: Sequence[tf.Tensor], gradients: Gradients | None) -> LayerDiagnosis:
-    moments = moments_of(layer)
+def _layer(
+    layer: Linear, seeds: Sequence[tf.Tensor], gradients: Gradients | None, is_data_term_finite: bool
+) -> LayerDiagnosis:
+    moments, kl = moments_of(layer), kl_of(layer, seeds)
     ratio, distance = moments.scale_ratio, moments.distance
     is_at_prior = None if ratio is None or distance is None else (ratio > AT_PRIOR_SCALE) & (distance < AT_PRIOR_LOC)
     return LayerDiagnosis(
         name=layer.name,
         kind=type(layer).__name__,
         num_weights=sum(math.prod(q.event_shape.as_list()) for q in layer.posterior if q is not None),
-        kl=kl_of(layer, seeds),
+        kl=kl,
         penalty_weight=float(layer.penalty_weight),
         scale_ratio=None if ratio is None else float(np.median(ratio)),
         signal_to_noise=_quantiles(moments.signal_to_noise),
@@ -187,11 +222,26 @@ def _layer(layer: Linear, seeds: Sequence[tf.Tensor], gradients: Gradients | Non
         scale_gradient=None if gradients is None else gradients.signal_to_noise(layer, of_scales=True),
         is_untrained=gradients is not None and gradients.are_zero(layer),
         scale_ratios=ratio,
+        not_finite=_not_finite(layer, kl, gradients if is_data_term_finite else None),
     )
+
+
+def _not_finite(layer: Linear, kl: float, gradients: Gradients | None) -> str | None:
+    # The first cause alone: what is not finite makes everything that is computed of it so.
+    variables = [v for q in layer.posterior if q is not None for v in q.variables]
+    if not all(np.isfinite(v.numpy()).all() for v in variables):
+        return "weights"
+    if not math.isfinite(kl):
+        return "KL"
+    return None if gradients is None or gradients.are_finite(layer) else "gradient"
 
 
 def _quantiles(values: np.ndarray | None) -> tuple[float, ...] | None:
     return None if values is None else tuple(float(q) for q in np.quantile(values, QUANTILES))
+
+
+def _json(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # As text.
@@ -235,5 +285,6 @@ def _terms(diagnosis: Diagnosis) -> list[str]:
     if diagnosis.data_term is None or diagnosis.num_data is None:
         return [f"{text}. Pass x, y and num_data to compare it with the data term."]
     weighted = diagnosis.temperature * diagnosis.kl
-    share = f", {weighted / diagnosis.data_term:.3g}x the data term" if diagnosis.data_term > 0 else ""
+    is_share = diagnosis.data_term > 0 and math.isfinite(weighted)
+    share = f", {weighted / diagnosis.data_term:.3g}x the data term" if is_share else ""
     return [f"{text}{share} of {diagnosis.data_term:,.1f} nats for {diagnosis.num_data:,} examples."]

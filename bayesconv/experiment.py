@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,7 @@ def plot(run_dir: str | Path) -> list[Path]:
 
 
 def diagnose(run_dir: str | Path) -> tuple[Diagnosis, list[Path]]:
-    """Diagnoses a trained run, and writes `diagnosis.json` and, if it has posteriors, a figure.
+    """Diagnoses a trained run, and writes `diagnosis.json` and, if it has posteriors with finite KLs, a figure.
 
     Data term and gradients are those of up to 512 training images, chosen at random by the run's seed.
 
@@ -199,7 +200,7 @@ def diagnose(run_dir: str | Path) -> tuple[Diagnosis, list[Path]]:
 
 
 def _draw_diagnosis(diagnosis: Diagnosis, folder: Path) -> list[Path]:
-    if not diagnosis.layers:
+    if not (diagnosis.layers and all(math.isfinite(layer.kl) for layer in diagnosis.layers)):
         return []
     kl_by_layer = {layer.name: layer.kl for layer in diagnosis.layers}
     ratios = {layer.name: layer.scale_ratios for layer in diagnosis.layers}

@@ -95,6 +95,6 @@ def _check_shape(y: np.ndarray, num_examples: int, likelihood: str, output_size:
 
 
 def check_positive_int(name: str, value: Any) -> None:
-    """Raises a ValueError that names the argument unless it is a positive int, Python's or NumPy's."""
-    if not (isinstance(value, numbers.Integral) and int(value) > 0):
+    """Raises a ValueError that names the argument unless it is a positive int, Python's or NumPy's; True is none."""
+    if isinstance(value, bool) or not (isinstance(value, numbers.Integral) and int(value) > 0):
         raise ValueError(f"`{name}` must be a positive int. Received {value!r}.")

@@ -114,26 +114,33 @@ class Gradients:
         self.variables = list(unique.values())
         self._sums = {key: np.zeros(v.shape) for key, v in unique.items()}
         self._squares = {key: np.zeros(v.shape) for key, v in unique.items()}
+        self._finite = dict.fromkeys(unique, True)
         self._count = 0
 
     def add(self, gradients: Sequence[tf.Tensor]) -> None:
         """Adds those of a draw."""
         self._count += 1
         for variable, gradient in zip(self.variables, gradients, strict=True):
-            value = gradient.numpy().astype(np.float64)
-            self._sums[id(variable)] += value
-            self._squares[id(variable)] += value**2
+            value, key = gradient.numpy().astype(np.float64), id(variable)
+            self._finite[key] &= bool(np.isfinite(value).all())
+            if self._finite[key]:
+                self._sums[key] += value
+                self._squares[key] += value**2
 
     def signal_to_noise(self, layer: Linear, *, of_scales: bool) -> float | None:
-        """Median of |mean| / standard deviation over the locations or the scales of a layer; None if it has none."""
-        chosen = [v for v in self.of_layer[layer] if _is_scale(v) is of_scales]
+        """Median of |mean| / standard deviation over the locations or scales of a layer; None if there is none."""
+        chosen = [v for v in self.of_layer[layer] if _is_scale(v) is of_scales and self._finite[id(v)]]
         ratios = [self._ratio(id(v)).ravel() for v in chosen]
         return float(np.median(np.concatenate(ratios))) if ratios else None
 
     def are_zero(self, layer: Linear) -> bool:
         """Whether no draw had a gradient in the layer."""
         variables = self.of_layer[layer]
-        return bool(variables) and not any(self._squares[id(v)].any() for v in variables)
+        return self.are_finite(layer) and bool(variables) and not any(self._squares[id(v)].any() for v in variables)
+
+    def are_finite(self, layer: Linear) -> bool:
+        """Whether all draws had finite gradients in the layer."""
+        return all(self._finite[id(v)] for v in self.of_layer[layer])
 
     def _ratio(self, key: int) -> np.ndarray:
         mean = self._sums[key] / self._count
@@ -153,7 +160,7 @@ def measure(
     kl_weight: float,
     seeds: Sequence[tf.Tensor],
     gradients: Gradients,
-) -> float:
+) -> np.ndarray:
     """The data term, with the gradients of the objective.
 
     Args:
@@ -166,7 +173,7 @@ def measure(
       gradients: Gets those of every draw.
 
     Returns:
-      Mean negative log-likelihood per example over the draws.
+      Mean negative log-likelihood per example, for every draw.
     """
     inputs, targets = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
 
@@ -181,13 +188,30 @@ def measure(
         nll, found = step(seed)
         nlls.append(float(nll))
         gradients.add(found)
-    return float(np.mean(nlls))
+    return np.array(nlls)
 
 
-def weights_of_kl(
+class LossOfKl(NamedTuple):
+    """What a loss of the user's makes of the KL.
+
+    Attributes:
+      value: The loss without any KL.
+      weights: Pairs of a layer's name and what a nat of its KL adds to the loss.
+      is_reached: Whether the loss asked a layer for its KL at all.
+    """
+
+    value: float
+    weights: tuple[tuple[str, float], ...]
+    is_reached: bool
+
+
+def loss_of_kl(
     loss: Callable[[Any, Any], Any], x: Any, y: Any, layers: Sequence[Linear], num_data: int, seed: int
-) -> list[tuple[str, float]]:
-    """Pairs of a layer's name and what a nat of its KL adds to a loss, which is linear in it.
+) -> LossOfKl:
+    """Adds nats to each layer's KL and sees what they add to a loss, which is linear in it.
+
+    Other bounds than the evidence lower bound hold `log q(w) - log p(w)` of each draw in place of the KL. What is added
+    to that of every draw is added to the bound, so the same nats are taken off the log-density of the prior.
 
     Args:
       loss: Function of `x` and `y`.
@@ -196,30 +220,80 @@ def weights_of_kl(
       layers: Layers with posteriors.
       num_data: Number of training examples.
       seed: Of the draws that the loss leaves to chance.
+
+    Raises:
+      ValueError: If the loss is not one number.
     """
-    function = getattr(loss, "python_function", loss)  # a compiled one would not see that the penalty is another
+    if hasattr(loss, "python_function"):  # which is handed tensors, whatever it is called with
+        x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
     nats = 1e3 * num_data  # so that it stands out from the rounding of a loss in single precision
+    asked: set[Linear] = set()
 
     def value(nats_of: Mapping[Linear, float]) -> float:
-        with random.temporary_seed(seed), _constant_penalties(layers, nats_of):
-            return float(function(x, y))
+        with random.temporary_seed(seed), _as_written(), _constant_penalties(layers, nats_of, asked):
+            return _one_number(loss(x, y))
 
     base = value({})
-    return [(layer.name, (value({layer: nats}) - base) / nats) for layer in layers]
+    weights = tuple((layer.name, (value({layer: nats}) - base) / nats) for layer in layers)
+    return LossOfKl(base, weights, bool(asked))
 
 
-def _giving(nats: tf.Tensor) -> Callable[..., tf.Tensor]:
-    return lambda draw, seed: nats
+def _one_number(value: Any) -> float:
+    array = None if isinstance(value, tuple) else np.asarray(value)
+    is_numeric = array is not None and array.dtype.kind not in "OUS"
+    if array is None or array.ndim or not is_numeric:
+        received = f"shape {array.shape}" if array is not None and is_numeric else type(value).__name__
+        raise ValueError(
+            f"`loss(x, y)` gives one number, a mean over the examples of the batch. Received {received}: take "
+            "tf.reduce_mean of a loss that is per example, and the `.loss` of bc.elbo."
+        )
+    return float(array)
 
 
 @contextlib.contextmanager
-def _constant_penalties(layers: Sequence[Linear], nats_of: Mapping[Linear, float]) -> Iterator[None]:
-    before = [layer.divergence for layer in layers]
+def _as_written() -> Iterator[None]:
+    """Runs compiled functions as plain Python, at any depth: a trace would not see that the penalty is another."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+@contextlib.contextmanager
+def _constant_penalties(
+    layers: Sequence[Linear], nats_of: Mapping[Linear, float], asked: set[Linear]
+) -> Iterator[None]:
+    before = [(layer.divergence, layer.prior) for layer in layers]
     try:
         for layer in layers:
             nats = tf.constant(nats_of.get(layer, 0.0), layer.dtype)
-            layer.divergence = Divergence("constant", _giving(nats))
+            layer.divergence = Divergence("constant", _giving(nats, layer, asked))
+            layer.prior = layer.prior._replace(kernel=_less_probable(layer.prior.kernel, nats, layer, asked))
         yield
     finally:
-        for layer, divergence in zip(layers, before, strict=True):
-            layer.divergence = divergence
+        for layer, (divergence, prior) in zip(layers, before, strict=True):
+            layer.divergence, layer.prior = divergence, prior
+
+
+def _giving(nats: tf.Tensor, layer: Linear, asked: set[Linear]) -> Callable[..., tf.Tensor]:
+    def penalty(draw: Any, seed: Any) -> tf.Tensor:
+        asked.add(layer)
+        return nats
+
+    return penalty
+
+
+def _less_probable(prior: Any, nats: tf.Tensor, layer: Linear, asked: set[Linear]) -> Any:
+    """The same distribution, of the same type and variables, with a log-density that is less by `nats`."""
+    # Distributions of TensorFlow Probability cannot be copied, and an attribute of the prior itself might be shared.
+    shifted = object.__new__(type(prior))
+    shifted.__dict__.update(prior.__dict__)
+
+    def log_prob(value: Any, *arguments: Any, **options: Any) -> tf.Tensor:
+        asked.add(layer)
+        return prior.log_prob(value, *arguments, **options) - nats
+
+    shifted.__dict__["log_prob"] = log_prob
+    return shifted

@@ -9,6 +9,8 @@ With another bound of `bayesconv.bounds` it is `-bound(log weights) / num_data`,
 from __future__ import annotations
 
 import functools
+import math
+import numbers
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ import tensorflow as tf
 
 from bayesconv import bounds, distributions, divergences, estimators, likelihoods, random
 from bayesconv.extras import Extra, Extras, collect_extras, total
+from bayesconv.inputs import check_positive_int
 from bayesconv.likelihoods import Likelihood
 from bayesconv.precision import widened
 from bayesconv.registry import Identifier, Registry, name_of
@@ -74,8 +77,9 @@ def elbo(
       The loss and its two terms, these as under the evidence lower bound.
 
     Raises:
-      ValueError: If `num_data` is not positive, or a layer's `penalty_weight` is below 0.1: code written for TFP
-        divides by the number of data there, which would divide twice. If the bound weights draws, and a layer
+      ValueError: If `num_data` or `num_samples` is not positive, or `kl_weight` or `temperature` is a number that is
+        negative or not finite; tensors are not looked into. If a layer's `penalty_weight` is below 0.1: code written
+        for TFP divides by the number of data there, which would divide twice. If the bound weights draws, and a layer
         perturbs every example differently or has a distribution without a density.
 
     References:
@@ -89,10 +93,11 @@ def elbo(
       >>> bool(abs(terms.loss - terms.negative_log_likelihood - terms.kl / 800) < 1e-5)
       True
     """
-    if not num_data > 0:
+    check_multiplier("temperature", temperature)
+    check_multiplier("kl_weight", kl_weight)
+    check_positive_int("num_samples", num_samples)
+    if isinstance(num_data, str) or not 0 < num_data < math.inf:
         raise ValueError(f"`num_data` is the number of training examples. Received {num_data!r}.")
-    if not num_samples >= 1:
-        raise ValueError(f"`num_samples` must be a positive int. Received {num_samples!r}.")
     likelihood, combine = as_likelihood(likelihood), bounds.resolve(bound)
     penalty_of = _penalty if combine is bounds.elbo else _log_ratio
     seeds = random.split(random.as_seed(seed), num_samples)
@@ -105,6 +110,15 @@ def elbo(
     if combine is bounds.elbo:
         return Elbo(tf.add_n(losses) / num_samples, nll, kl)
     return Elbo(-combine(-num_data * tf.stack(losses)) / num_data, nll, kl)
+
+
+def check_multiplier(name: str, value: Any) -> None:
+    """Raises a ValueError if a number that multiplies the KL is negative or not finite; a tensor is not looked into."""
+    if isinstance(value, numbers.Real) and not 0 <= float(value) < math.inf:
+        raise ValueError(
+            f"`{name}` multiplies the KL: a finite number, not negative; 1 is Bayes' rule, 0 leaves the KL out. "
+            f"Received {value!r}."
+        )
 
 
 def as_likelihood(likelihood: Likelihood | Identifier) -> Likelihood:

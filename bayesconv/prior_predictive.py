@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bayesconv import calls, precision, random
-from bayesconv.inputs import as_inputs, dtype_of
+from bayesconv.inputs import as_inputs, check_positive_int, dtype_of
 from bayesconv.layers import Layer
 from bayesconv.weights import KernelBias, map_kernel_bias
 
@@ -28,7 +28,7 @@ def sample_prior(model: Layer, x: Any, *, num_samples: int = 8, seed: random.See
       `[S, N, ..]` outputs.
 
     Raises:
-      ValueError: If `num_samples` is not a positive integer, no layer has a prior, or one cannot be drawn from, as an
+      ValueError: If `num_samples` is not a positive int, no layer has a prior, or one cannot be drawn from, as an
         improper one cannot.
 
     Example:
@@ -37,8 +37,7 @@ def sample_prior(model: Layer, x: Any, *, num_samples: int = 8, seed: random.See
       >>> bc.sample_prior(model, np.ones([5, 4], np.float32), num_samples=16).shape
       (16, 5, 3)
     """
-    if not (isinstance(num_samples, int) and num_samples > 0):
-        raise ValueError(f"`num_samples` must be an integer, at least 1. Received {num_samples!r}.")
+    check_positive_int("num_samples", num_samples)
     inputs = tf.cast(as_inputs(model, x), dtype_of(model))
     seeds = [random.fold_in(random.as_seed(seed), index) for index in range(num_samples)]
     return np.stack([_function(model, inputs, s) for s in seeds])

@@ -19,7 +19,7 @@ from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
 from bayesconv.loop import Batches, History, TrainingLoop
-from bayesconv.objectives import Elbo, as_likelihood, check_bound, elbo, schedules
+from bayesconv.objectives import Elbo, as_likelihood, check_bound, check_multiplier, elbo, schedules
 from bayesconv.optimization import GroupedOptimizer, describe_optimizer, make_optimizer
 from bayesconv.prediction import predict
 from bayesconv.registry import Identifier, name_of
@@ -210,8 +210,7 @@ def _check_arguments(
         ("patience", 1 if patience is None else patience),
     ):
         check_positive_int(name, value)
-    if not temperature >= 0:
-        raise ValueError(f"`temperature` must not be negative. Received {temperature!r}.")
+    check_multiplier("temperature", temperature)
     if isinstance(validation, tf.data.Dataset):
         raise ValueError("`validation` is a pair (x, y) of arrays. Received a tf.data.Dataset.")
     if patience is not None and validation is None:

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import bayesconv as bc
-from bayesconv import diagnostics, random
+from bayesconv import diagnostics, measurements, random
 
 tfd = tfp.distributions
 N = 600
@@ -329,9 +329,228 @@ def test_the_same_seed_gives_the_same_diagnosis():
     assert bc.diagnose(model, X, Y, num_data=N, seed=4).as_json() != first
 
 
+# What is not finite.
+
+
+def _not_finite(diagnosis):
+    assert "Nothing looks wrong" not in str(diagnosis)
+    json.dumps(diagnosis.as_json(), allow_nan=False)
+    return [(finding.layer, finding.message) for finding in diagnosis.findings if finding.name == "not_finite"]
+
+
+def test_a_posterior_that_has_diverged_is_found_in_its_layer():
+    model = _model(use_bias=False)
+    model[-1].posterior.kernel.distribution.loc.assign(tf.fill([4, 3], np.nan))
+    ((layer, message),) = _not_finite(bc.diagnose(model))
+    assert layer == "head"
+    assert "the posterior of head has variables that are not finite" in message
+    (_, nll), (layer, _) = _not_finite(bc.diagnose(model, X, Y, num_data=N))
+    assert layer == "head"
+    assert re.search(r"log-likelihood of nan\. .*first is the variable layers/2/kernel/loc of `head`", nll)
+
+
+def test_a_prior_that_is_not_finite_is_found_in_its_layer():
+    model = _model(use_bias=False, prior="anchored_normal")
+    model[-1].prior.kernel.distribution.scale.assign(tf.fill([4, 3], np.nan))
+    found = bc.diagnose(model, X, Y, num_data=N)
+    ((layer, message),) = _not_finite(found)
+    assert layer == "head"
+    assert "the KL of head is nan, though its posterior is finite: its prior has parameters that are not" in message
+    assert found.as_json()["kl"] is None
+
+
+def test_inputs_that_are_not_finite_are_named():
+    ((layer, message),) = _not_finite(bc.diagnose(_model(), np.where(X.max() == X, np.nan, X), Y, num_data=N))
+    assert layer is None
+    assert "What is not finite first is the inputs" in message
+
+
+def test_a_gradient_that_is_not_finite_is_found_though_the_terms_are():
+    @tf.custom_gradient
+    def treacherous(t):
+        return tf.identity(t), lambda dy: dy * np.nan
+
+    factory = bc.make_kernel_bias_reparameterization
+    first = bc.Affine(3, 4, make_kernel_bias_fn=factory, activation_fn=treacherous, name="first")
+    model = bc.Sequential([first, bc.Affine(4, 3, make_kernel_bias_fn=factory, name="head")])
+    found = bc.diagnose(model, X, Y, num_data=N, num_draws=2)
+    ((layer, message),) = _not_finite(found)
+    assert layer == "first"
+    assert "the gradient of the posterior of first is not finite, though" in message
+    assert found.layers[1].not_finite is None
+
+
+def test_a_loss_that_is_not_finite_is_found():
+    found = bc.diagnose(_model(use_bias=False), X, Y, num_data=N, num_draws=2, loss=lambda x, y: tf.constant(np.nan))
+    assert "your loss is nan, so the weight of the KL" in _not_finite(found)[0][1]
+
+
+# Losses that are compiled, bounds, and temperatures.
+
+
+def _compiled(model, factor=1.0):
+    def loss(x, y):
+        return bc.elbo(model, x, y, num_data=N).loss + (factor - 1.0) * model.extra_loss / N
+
+    return tf.function(loss, autograph=False)
+
+
+@pytest.mark.parametrize("wrap", [functools.partial, lambda f: lambda x, y: f(x, y), lambda f: f])
+def test_a_compiled_loss_is_measured_wherever_it_stands(wrap):
+    model = _model(use_bias=False)
+    right, twice = _compiled(model), _compiled(model, 2.0)
+    before = [float(f(X, Y)) for f in (right, twice)]  # traces that know nothing of the diagnosis
+    assert np.isfinite(before).all()
+    assert bc.diagnose(model, X, Y, num_data=N, num_draws=2, loss=wrap(right)).findings == ()
+    found = bc.diagnose(model, X, Y, num_data=N, num_draws=2, loss=wrap(twice))
+    assert "the KL counts twice" in str(found)
+    assert not tf.config.functions_run_eagerly()
+
+
+def test_functions_run_as_before_even_after_a_loss_that_fails():
+    def broken(x, y):
+        raise RuntimeError("mine")
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        bc.diagnose(_model(), X, Y, num_data=N, num_draws=2, loss=lambda x, y: 0.0)
+        assert tf.config.functions_run_eagerly()
+    finally:
+        tf.config.run_functions_eagerly(False)
+    with pytest.raises(RuntimeError, match="mine"):
+        bc.diagnose(_model(), X, Y, num_data=N, num_draws=2, loss=broken)
+    assert not tf.config.functions_run_eagerly()
+
+
+def test_a_loss_whose_layers_cannot_be_seen_is_not_accused():
+    model = _model(use_bias=False)
+    traced = _compiled(model).get_concrete_function(tf.TensorSpec([None, 3]), tf.TensorSpec([None], tf.int64))
+
+    def loss(x, y):
+        return traced(tf.constant(x), tf.constant(y))
+
+    (finding,) = bc.diagnose(model, X, Y, num_data=N, num_draws=2, loss=loss).findings
+    assert finding.name == "kl_not_measured"
+    assert "Pass the function before get_concrete_function" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("bound", "prior"),
+    [
+        ("renyi", "normal"),
+        ("importance_weighted", "learnable_normal"),
+        ({"name": "renyi", "alpha": 2.0}, tfd.Normal(0.0, 0.3)),
+    ],
+)
+def test_the_librarys_own_bounds_are_measured(bound, prior):
+    model = _model(prior=prior, use_bias=False)
+    priors = [layer.prior for layer in (model[0], model[-1])]
+    known = [layer.prior.kernel.log_prob(tf.ones(layer.kernel_shape)) for layer in (model[0], model[-1])]
+
+    def loss(x, y, num_data):
+        return bc.elbo(model, x, y, num_data=num_data, bound=bound, num_samples=4, temperature=0.1).loss
+
+    options = {"num_data": N, "num_draws": 2, "temperature": 0.1}
+    assert "kl_weight" not in _names(bc.diagnose(model, X, Y, loss=lambda x, y: loss(x, y, N), **options))
+    found = bc.diagnose(model, X, Y, loss=lambda x, y: loss(x, y, 20), **options)
+    assert "is divided by the batch size in place of num_data: it has 30x" in str(found)
+    for layer, prior_before, log_prob in zip((model[0], model[-1]), priors, known, strict=True):
+        assert layer.prior == prior_before
+        assert float(layer.prior.kernel.log_prob(tf.ones(layer.kernel_shape))) == float(log_prob)
+
+
+@pytest.mark.parametrize("name", [name for name in bc.priors.names() if name not in {"flat", "rank_1", "tied_mean"}])
+def test_any_prior_can_be_made_less_probable_without_a_change_to_itself(name):
+    prior = _model(prior=name)[0].prior.kernel
+    w = tf.ones(prior.event_shape)
+    before = float(prior.log_prob(w))
+    asked = set()
+    shifted = measurements._less_probable(prior, tf.constant(64.0), "layer", asked)
+    assert type(shifted) is type(prior)
+    assert float(shifted.log_prob(w)) == pytest.approx(before - 64.0, rel=1e-5)
+    assert asked == {"layer"}
+    assert float(prior.log_prob(w)) == before
+
+
+COLD = {
+    "is not divided by num_data: it has 600x": lambda m, x, y: _nll(m, x, y) + 0.03 * m.extra_loss,
+    "is not multiplied by the temperature: it has 33.3x": lambda m, x, y: bc.elbo(m, x, y, num_data=N).loss,
+    "is not divided by num_data, and is not multiplied by the temperature": (
+        lambda m, x, y: _nll(m, x, y) + m.extra_loss
+    ),
+    "is divided by the batch size in place of num_data, and is not multiplied by the temperature": (
+        lambda m, x, y: bc.elbo(m, x, y, num_data=20).loss
+    ),
+    "is multiplied by the temperature twice": lambda m, x, y: _nll(m, x, y) + 0.03**2 * m.extra_loss / N,
+    "counts twice, once with the temperature and once without": (
+        lambda m, x, y: bc.elbo(m, x, y, num_data=N, temperature=0.03).loss + m.extra_loss / N
+    ),
+}
+
+
+@pytest.mark.parametrize(("message", "loss"), COLD.items(), ids=COLD)
+def test_what_is_wrong_with_a_cold_kl_is_said_in_words(message, loss):
+    model = _model(use_bias=False)
+    (finding,) = bc.diagnose(
+        model, X, Y, num_data=N, temperature=0.03, num_draws=2, loss=lambda x, y: loss(model, x, y)
+    ).findings
+    assert message in finding.message
+    assert "multiplied by the temperature, divided by num_data and added, each once" in finding.message
+    assert "bc.elbo(..., temperature=0.03).loss has it already" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda x, y: tf.zeros([20]), r"one number, .* Received shape \(20,\): take tf\.reduce_mean"),
+        (lambda x, y: bc.objectives.Elbo(0.0, 0.0, 0.0), "Received Elbo: .*`.loss` of bc.elbo"),
+        (lambda x, y: None, "Received NoneType"),
+        (lambda x, y: "1", "Received str"),
+    ],
+)
+def test_a_loss_that_is_no_number_is_refused(loss, message):
+    with pytest.raises(ValueError, match=message):
+        bc.diagnose(_model(), X, Y, num_data=N, num_draws=2, loss=loss)
+
+
+@pytest.mark.parametrize("which", [{"x": 0}, {"y": 0}, {"x": 0, "y": 0}])
+def test_a_data_set_in_place_of_a_batch_is_refused(which):
+    data = {name: tf.data.Dataset.from_tensors(value) if name in which else value for name, value in DATA.items()}
+    with pytest.raises(TypeError, match=r"Received a tf\.data\.Dataset; take a batch of it"):
+        bc.diagnose(_model(), **data)
+    with pytest.raises(TypeError, match=r"Received a tf\.data\.Dataset"):
+        bc.diagnose(_model(), tf.data.Dataset.from_tensors((X, Y)), num_data=N)
+
+
+def test_what_is_no_function_is_no_loss():
+    with pytest.raises(TypeError, match=r"`loss` is a function of x and y, .*Received 0\.5"):
+        bc.diagnose(_model(), X, Y, num_data=N, loss=0.5)
+
+
+def test_numbers_may_be_numpys_or_whole_floats():
+    model = _model()
+    found = bc.diagnose(model, X, Y, num_data=6e2, num_draws=np.int64(2), batch_size=np.int32(20))
+    assert found.num_data == N
+    assert isinstance(found.num_data, int)
+    assert found.findings == ()
+
+
+DATA = {"x": X, "y": Y}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        *(
+            ({**DATA, "num_data": n}, "`num_data` is the number of ex.* Received")
+            for n in ("5", -5, 0, 0.5, np.nan, True)
+        ),
+        *(({"temperature": t}, "`temperature` multiplies the KL.* Received") for t in (-1, np.nan, np.inf)),
+        ({"temperature": "1"}, "`temperature` is a number. Received '1'"),
+        *(({"num_draws": n}, f"`num_draws` must be a positive int. Received {n!r}") for n in (2.5, "4", True)),
+        *(({"batch_size": n}, f"`batch_size` must be a positive int. Received {n}") for n in (0, 2.5)),
+        ({"x": X, "y": Y[:7]}, r"one target per input. Received x of shape \(20, 3\) and y of \(7,\)"),
+        ({"x": X[:0], "y": Y[:0]}, r"with N >= 1. Received shape \(0, 3\)"),
         ({"x": X}, "`x` and `y` come together. Received x alone"),
         ({"y": Y}, "Received y alone"),
         ({"loss": lambda x, y: 0.0}, r"`loss\(x, y\)` is measured on a batch"),

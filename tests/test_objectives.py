@@ -100,7 +100,7 @@ def test_a_point_model_has_no_kl():
     assert float(terms.loss) == float(terms.negative_log_likelihood)
 
 
-@pytest.mark.parametrize("num_data", [0, -1, float("nan")])
+@pytest.mark.parametrize("num_data", [0, -1, float("nan"), float("inf"), "60"])
 def test_a_number_of_data_that_is_none_is_refused(num_data):
     with pytest.raises(ValueError, match=r"`num_data` is the number of training examples. Received"):
         bc.elbo(_model(), X, Y, num_data=num_data)
@@ -109,6 +109,29 @@ def test_a_number_of_data_that_is_none_is_refused(num_data):
 def test_no_samples_are_refused():
     with pytest.raises(ValueError, match=r"`num_samples` must be a positive int. Received 0"):
         bc.elbo(_model(), X, Y, num_data=1, num_samples=0)
+
+
+@pytest.mark.parametrize("num_samples", [1.5, True, "3", -2])
+def test_a_number_of_samples_that_is_none_is_refused(num_samples):
+    with pytest.raises(ValueError, match=f"`num_samples` must be a positive int. Received {num_samples!r}"):
+        bc.elbo(_model(), X, Y, num_data=60, num_samples=num_samples)
+
+
+@pytest.mark.parametrize("name", ["temperature", "kl_weight"])
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), np.float32(-1)])
+def test_a_number_that_would_reward_the_kl_or_make_no_sense_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` multiplies the KL: a finite number, not negative.* Received"):
+        bc.elbo(_model(), X, Y, num_data=60, **{name: value})
+
+
+def test_numbers_may_be_zero_numpys_or_tensors():
+    model = _model()
+    plain = bc.elbo(model, X, Y, num_data=60, num_samples=2, seed=3)
+    same = bc.elbo(model, X, Y, num_data=np.int64(60), num_samples=np.int64(2), seed=3, kl_weight=tf.constant(1.0))
+    assert float(plain.loss) == float(same.loss)
+    for name in ("temperature", "kl_weight"):
+        without = bc.elbo(model, X, Y, num_data=60, seed=3, **{name: 0})
+        assert float(without.loss) == float(without.negative_log_likelihood)
 
 
 def test_a_likelihood_comes_as_itself_a_name_a_mapping_or_a_function():

@@ -104,9 +104,16 @@ def test_a_prior_without_draws_is_refused_with_the_layer_and_the_reason(prior, m
 def test_a_model_without_priors_and_a_number_that_is_none_are_refused():
     with pytest.raises(ValueError, match=r"Only Bayesian layers have priors\. Received `plain` with none"):
         bc.sample_prior(bc.Affine(3, 2, name="plain"), np.ones([1, 3], np.float32))
-    for num_samples in (0, 1.5):
-        with pytest.raises(ValueError, match=r"must be an integer, at least 1\. Received"):
+    for num_samples in (0, 1.5, True):
+        with pytest.raises(ValueError, match=rf"`num_samples` must be a positive int\. Received {num_samples}"):
             bc.sample_prior(_affine("normal"), np.ones([1, 3], np.float32), num_samples=num_samples)
+
+
+def test_a_number_of_samples_may_be_numpys():
+    layer, x = _affine("normal"), np.ones([1, 3], np.float32)
+    np.testing.assert_array_equal(
+        bc.sample_prior(layer, x, num_samples=np.int64(3)), bc.sample_prior(layer, x, num_samples=3)
+    )
 
 
 def test_sampling_the_prior_leaves_the_model_as_it_was():

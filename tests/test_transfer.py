@@ -119,6 +119,60 @@ def test_two_parts_of_the_data_one_after_the_other_are_as_good_as_both_at_once()
     assert float(q.mean()[0, 0]) == pytest.approx(np.sum(x * y) / noise**2 / precision, rel=1e-2)
 
 
+def _affine(posterior="mean_field_normal", prior="normal", **options):
+    posterior = {"name": posterior, **options}
+    factory = bc.kernel_bias.factory("reparameterization", posterior=posterior, prior=prior)
+    return bc.Affine(2, 3, make_kernel_bias_fn=factory, name="head")
+
+
+def _put(layer, loc, scale):
+    for q in layer.posterior:
+        q.distribution.loc.assign(tf.fill(q.event_shape, loc))
+        q.distribution.scale.assign(tf.fill(q.event_shape, scale))
+    return layer
+
+
+@pytest.mark.parametrize(("old", "new"), [("softplus", "exp"), ("exp", "softplus"), ("softplus", "softplus")])
+def test_scales_are_taken_over_by_what_they_mean(old, new):
+    source = _put(_affine(parameterization=old), -2.0, 3.0)
+    target = bc.continue_from(source, _affine(prior="anchored_normal", parameterization=new))
+    for found in (*target.posterior, *target.prior):
+        np.testing.assert_allclose(found.stddev(), np.full(found.event_shape, 3.0), rtol=1e-5)
+        np.testing.assert_array_equal(found.mean(), np.full(found.event_shape, -2.0))
+
+
+def _unchanged(target, message, transfer):
+    before = [variable.numpy() for variable in target.variables]
+    with pytest.raises(ValueError, match=message):
+        transfer()
+    for variable, value in zip(target.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        (_affine("laplace"), {}, "same families. Received Normal in `head` and Laplace in the source"),
+        (_affine("radial"), {}, "Received Normal in `head` and Radial in the source"),
+        (
+            _affine("student_t", df=3.0),
+            {"posterior": "student_t", "df": 30.0},
+            "cannot have the means and standard dev",
+        ),
+        (_put(_affine(), np.nan, 1.0), {}, "at finite means, with positive .* `head` in the source"),
+        (_put(_affine(), 0.0, np.nan), {}, "at finite means, with positive .* `head` in the source"),
+    ],
+)
+def test_what_would_mean_something_else_is_refused_and_nothing_changes(source, target, message):
+    target = _affine(prior="anchored_normal", **target)
+    _unchanged(target, message, lambda: bc.continue_from(source, target))
+
+
+def test_a_model_without_posteriors_does_not_go_on():
+    with pytest.raises(ValueError, match=r"The target is a model with posteriors\. Received `plain` with none"):
+        bc.continue_from(bc.Affine(2, 3), bc.Affine(2, 3, name="plain"))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -170,7 +224,66 @@ def test_other_priors_are_left_alone():
 
 def test_a_start_from_weights_that_does_not_fit_is_refused():
     trained = _model(bc.make_kernel_bias)
-    with pytest.raises(ValueError, match=r"`delta` and `prior_scale` are positive\. Received 0\.0 and None"):
+    with pytest.raises(ValueError, match=r"`delta` and `prior_scale` are positive and finite\. Received 0\.0 and None"):
         bc.start_from_weights(trained, _model(), delta=0.0)
     with pytest.raises(ValueError, match="do not fit this model"):
         bc.start_from_weights(trained, _model(filters=4))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        _affine(),
+        _affine(parameterization="softplus"),
+        _affine("laplace"),
+        _affine("student_t"),
+        _affine("student_t", df=3.0),
+        _affine("radial"),
+    ],
+)
+def test_every_posterior_with_scales_of_its_own_starts_with_the_standard_deviation_that_is_asked_for(target):
+    trained = bc.Affine(2, 3)
+    trained.kernel.assign([[5.0, -5.0, 0.1], [1.0, 0.0, -2.0]])
+    bc.start_from_weights(trained, target, delta=0.5)
+    np.testing.assert_array_equal(target.posterior.kernel.mean(), trained.kernel)
+    expected = [[2.5, 2.5, 0.05], [0.5, 5e-4, 1.0]]
+    np.testing.assert_allclose(target.posterior.kernel.stddev(), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("posterior", "options"),
+    [
+        ("mixture_of_means", {}),
+        ("low_rank_normal", {}),
+        ("matrix_normal", {}),
+        ("k_tied_normal", {}),
+        ("gaussian_dropout", {}),
+        ("variational_dropout", {}),
+        ("rank_1", {}),
+        ("filterwise_dropout", {}),
+        ("mean_field_normal", {"share_scale": "filter"}),
+    ],
+)
+def test_a_posterior_without_scales_of_its_own_does_not_start_from_weights(posterior, options):
+    prior = {"rank_1": "rank_1", "filterwise_dropout": "flat"}.get(posterior, "normal")
+    target = _affine(posterior, prior, **options)
+    message = r"has a location and a scale of its own for every weight.*Received \w+ in `head`"
+    _unchanged(target, message, lambda: bc.start_from_weights(bc.Affine(2, 3), target))
+
+
+def test_only_an_ordinary_network_gives_its_weights_and_only_to_a_bayesian_one():
+    with pytest.raises(
+        ValueError, match=r"has point weights\. Received the layer `head` with a posterior; .*continue_f"
+    ):
+        bc.start_from_weights(_affine(), _affine())
+    for source in (_affine(), bc.Affine(2, 3)):
+        with pytest.raises(ValueError, match=r"model with posteriors\. Received `plain` with none; build it"):
+            bc.start_from_weights(source, bc.Affine(2, 3, name="plain"))
+    with pytest.raises(ValueError, match="positive and finite"):
+        bc.start_from_weights(bc.Affine(2, 3), _affine(), delta=np.inf)
+
+
+def test_weights_that_are_not_finite_are_refused_and_nothing_changes():
+    trained, target = bc.Affine(2, 3), _affine()
+    trained.kernel.assign(tf.fill([2, 3], np.nan))
+    _unchanged(target, "and numbers finite", lambda: bc.start_from_weights(trained, target))
