@@ -204,14 +204,16 @@ def _piece_problems(path: KeyPath, kind: str, part: Part) -> Iterator[Problem]:
         point_weights = f" {DETERMINISTIC!r} stands for point weights." if kind == "posteriors" else ""
         yield (*path, "name"), f"{error}{point_weights}"
         return
+    accepted = found.options(part.name)
     for key, value in part.options.items():
+        # Types first, in the words of the configuration: the registry checks them as well.
+        messages = list(_type_problems(piece, key, value)) if key in accepted else []
+        yield from (((*path, key), message) for message in messages)
         try:
             found.resolve({"name": part.name, key: value})
         except ValueError as error:
-            yield (*path, key), str(error)
-        else:
-            yield from (((*path, key), message) for message in _type_problems(piece, key, value))
-    for key, default in found.options(part.name).items():
+            yield from () if messages else [((*path, key), str(error))]
+    for key, default in accepted.items():
         if default is inspect.Parameter.empty and key not in part.options:
             yield path, f"{part.name!r} needs the option {key!r}. Received {part.identifier}; add {key}."
 

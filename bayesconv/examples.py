@@ -30,7 +30,9 @@ def at_least(inputs: tf.Tensor, count: int) -> tuple[tf.Tensor, Callable[[tf.Ten
     num, rank = tf.shape(inputs)[0], len(inputs.shape)
     # Stacked, not scattered: XLA must see that the amounts are constants.
     missing = tf.concat([[[0, tf.maximum(count - num, 0)]], tf.zeros([rank - 1, 2], tf.int32)], axis=0)
-    examples = tf.pad(inputs, missing)
+    # A tensor of zeros makes it a PadV2: oneDNN fuses a Pad with the convolution after it, and such a convolution gives
+    # an empty batch the shape of the inputs.
+    examples = tf.pad(inputs, missing, constant_values=tf.zeros([], inputs.dtype))
     examples.set_shape(tf.TensorShape([count if known is not None else None]).concatenate(inputs.shape[1:]))
 
     def restored(outputs: tf.Tensor) -> tf.Tensor:

@@ -7,8 +7,8 @@ import numbers
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from bayesconv.measurements import LossOfKl
 from bayesconv.inputs import check_positive_int
+from bayesconv.measurements import LossOfKl
 from bayesconv.objectives import SMALLEST_PENALTY_WEIGHT, check_multiplier
 
 DWARFS = 10.0  # a KL that many times the data term leaves the data little to say

@@ -15,8 +15,8 @@ import tensorflow_probability as tfp
 
 from bayesconv import divergences, estimators, initializers, posteriors, priors, random
 from bayesconv.registry import Identifier, name_of
-from bayesconv.signatures import call_with_specs, is_factory
-from bayesconv.weights import Initializer, KernelBias, WeightSpec, as_kernel_bias, fan_in_of, map_kernel_bias
+from bayesconv.signatures import asked_fan_in, call_with_specs, is_factory
+from bayesconv.weights import Initializer, KernelBias, WeightSpec, as_kernel_bias, map_kernel_bias
 
 tfd = tfp.distributions
 
@@ -134,7 +134,7 @@ def make_kernel_bias_variational(
         that makes a joint distribution will do as well.
       prior: What they are pulled towards; see `bayesconv.priors`.
       divergence: What `extra_loss` is; see `bayesconv.divergences`.
-      penalty_weight: Factor of `extra_loss`. Leave it at 1: the objective divides by the number of data.
+      penalty_weight: Factor of `extra_loss`, not negative. Leave it at 1: the objective divides by the number of data.
       fan_in: Inputs per output; layers pass it, and by default it is read off the kernel's shape.
 
     Returns:
@@ -165,9 +165,8 @@ def make_kernel_bias_variational(
     )
     q = _distributions("posterior", posteriors.resolve(posterior), specs)
     p = _distributions("prior", priors.resolve(prior), specs)
-    return VariationalKernelBias(
-        *q, q, p, estimators.resolve(estimator), divergences.resolve(divergence)(q, p), penalty_weight
-    )
+    weight = divergences.checked_weight(penalty_weight)
+    return VariationalKernelBias(*q, q, p, estimators.resolve(estimator), divergences.bind(divergence, q, p), weight)
 
 
 make_kernel_bias_reparameterization = functools.partial(make_kernel_bias_variational, estimator="reparameterization")
@@ -258,7 +257,7 @@ def _specs(
     fan_in: int | None = None,
 ) -> KernelBias:
     shape = tuple(int(size) for size in kernel_shape)
-    fan_in = fan_in_of(shape, kernel_batch_ndims) if fan_in is None else fan_in
+    fan_in = asked_fan_in(shape, kernel_batch_ndims) if fan_in is None else fan_in
     seeds = random.split(random.as_seed(None))
     dtype = tf.as_dtype(dtype)
     kernel = WeightSpec(shape, dtype, fan_in, kernel_batch_ndims, init_kernel_fn, kernel_name, seeds[0])

@@ -93,6 +93,8 @@ def make_kernel_bias_by_layer(
         "penalty_weight": penalty_weight,
     }
     chosen = common | choices_of(overrides, layer_name, layer_kind)
+    if chosen["posterior"] in POINT_WEIGHTS:
+        _check_effects(overrides, str(layer_name), str(layer_kind))
     factory: Any = kernel_bias.factory(**chosen)
     if factory is not kernel_bias.make_kernel_bias:
         factory = functools.partial(factory, fan_in=fan_in)
@@ -112,7 +114,7 @@ def choices_of(
       {'prior': 'normal', 'estimator': 'flipout'}
     """
     chosen: dict[str, Any] = {}
-    for override in overrides:
+    for override in as_list(overrides):
         patterns = _patterns(override)
         if layer_name is None or layer_kind is None:
             raise ValueError(
@@ -123,6 +125,28 @@ def choices_of(
         if _matches(patterns, layer_name, layer_kind):
             chosen |= {key: override[key] for key in override if key != "match"}
     return chosen
+
+
+def as_list(overrides: Any) -> list[Mapping[str, Any]]:
+    """Overrides as a list; a ValueError if they are none, as a single mapping is not."""
+    if isinstance(overrides, (str, Mapping)) or not all(isinstance(override, Mapping) for override in overrides):
+        raise ValueError(
+            f"`overrides` is a list of mappings. Received {overrides!r}: write [{{'match': 'head', 'prior': ...}}]."
+        )
+    return list(overrides)
+
+
+def _check_effects(overrides: Sequence[Mapping[str, Any]], layer_name: str, layer_kind: str) -> None:
+    """Raises a ValueError if an override gives a layer of point weights a choice after it has been made one."""
+    idle = None
+    for override in overrides:
+        if _matches(_patterns(override), layer_name, layer_kind):
+            idle = None if "posterior" in override else (idle or override)
+    if idle is not None:
+        raise ValueError(
+            f"Point weights take no other choice, and `{layer_name}` has them. Received {dict(idle)}, which changes "
+            "nothing there: add a posterior, such as 'mean_field_normal', or match other layers."
+        )
 
 
 def check(model: Any, overrides: Sequence[Mapping[str, Any]]) -> None:
@@ -142,7 +166,7 @@ def unmatched(model: Any, overrides: Sequence[Mapping[str, Any]]) -> dict[int, s
     listed = ", ".join(f"{name} ({kind})" for name, kind in dict.fromkeys(layers)) or "none with weights"
     return {
         i: f"An override must match a layer of the model. Received {override['match']!r}; its layers are {listed}."
-        for i, override in enumerate(overrides)
+        for i, override in enumerate(as_list(overrides))
         if not any(_matches(_patterns(override), *layer) for layer in layers)
     }
 

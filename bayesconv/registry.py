@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -109,9 +110,10 @@ class Registry:
 
         Raises:
           TypeError: If `identifier` is of another type.
-          ValueError: If the name or an option is unknown.
+          ValueError: If the name or an option is unknown, or the value of an option of another type than annotated.
         """
         if callable(identifier):
+            self._check_bound(identifier)
             return identifier
         if isinstance(identifier, str):
             return self.get(identifier)
@@ -130,7 +132,14 @@ class Registry:
                 f"names are {list(self.names())}."
             )
         self.check_options(name, options)
+        self._check_types(name, options)
         return functools.partial(self.get(name), **options) if options else self.get(name)
+
+    def _check_bound(self, piece: Callable[..., Any]) -> None:
+        """Checks the options of a registered function that `functools.partial` bound."""
+        if isinstance(piece, functools.partial) and piece.func in self._pieces.values():
+            name = next(name for name, known in self._pieces.items() if known is piece.func)
+            self._check_types(name, piece.keywords)
 
     def check_options(self, name: str, options: Mapping[str, Any]) -> None:
         """Raises a ValueError if an option is not one of the named function's."""
@@ -143,6 +152,50 @@ class Registry:
                     f"{self.kind.capitalize()} {name!r} got the unknown option {key!r}; "
                     f"it accepts {sorted(accepted)}.{hint}"
                 )
+
+    def _check_types(self, name: str, options: Mapping[str, Any]) -> None:
+        annotations = getattr(self.get(name), "__annotations__", {})
+        for key, value in options.items():
+            if wanted := unmet_type(annotations.get(key, ""), value):
+                raise ValueError(
+                    f"Option {key!r} of the {self.kind} {name!r} is {wanted}. "
+                    f"Received {value!r} of type {type(value).__name__}."
+                )
+
+
+def unmet_type(annotation: Any, value: Any) -> str | None:
+    """What a value should be by its annotation and is not, in words; None if it is that, or nothing is known of it.
+
+    Example:
+      >>> unmet_type("float | None", "3"), unmet_type("float | None", 3)
+      ('a number or None', None)
+    """
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    names = [part.strip() for part in text.split("|")]
+    if not all(name in _TYPES for name in names) or any(_TYPES[name][1](value) for name in names):
+        return None
+    return " or ".join(_TYPES[name][0] for name in names)
+
+
+def _is_number(value: Any) -> bool:
+    is_scalar_tensor = not isinstance(value, numbers.Number | str) and getattr(value, "shape", None) == ()
+    return is_scalar_tensor or (isinstance(value, numbers.Real) and not isinstance(value, bool))
+
+
+def _are_numbers(value: Any) -> bool:
+    is_sequence = hasattr(value, "__len__") and hasattr(value, "__getitem__") and not isinstance(value, str | Mapping)
+    return is_sequence and all(map(_is_number, value))
+
+
+# What an annotation says in words, and whether a value is that.
+_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "None": ("None", lambda value: value is None),
+    "bool": ("True or False", lambda value: type(value).__name__ in ("bool", "bool_")),
+    "float": ("a number", _is_number),
+    "int": ("an integer", lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool)),
+    "str": ("a string", lambda value: isinstance(value, str)),
+    "Sequence[float]": ("a sequence of numbers", _are_numbers),
+}
 
 
 def _keyword_only(piece: Callable[..., Any]) -> dict[str, Any]:

@@ -6,13 +6,15 @@ known. The signature is read once; nothing is learnt by calling and catching err
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from bayesconv import initializers
 from bayesconv.registry import name_of
-from bayesconv.weights import KernelBias
+from bayesconv.weights import KernelBias, fan_in_of
 
 _ALIASES = {
     "init_kernel_fn": ("init_kernel_fn", "kernel_initializer"),
@@ -27,8 +29,35 @@ _KINDS = inspect.Parameter
 
 
 def is_factory(function: Callable[..., Any]) -> bool:
-    """Whether a function takes shapes, as a factory does, rather than a pair of `WeightSpec`."""
-    return len(_positional(function)) > 1
+    """Whether a function takes shapes, as a factory does, rather than a pair of `WeightSpec` and options of its own.
+
+    Example:
+      >>> is_factory(lambda kernel_shape, bias_shape: None), is_factory(lambda specs, scale=0.3: None)
+      (True, False)
+    """
+    second = _positional(function)[1:2]
+    return any(p.default is _KINDS.empty or p.name == "bias_shape" for p in second)
+
+
+_asked: ContextVar[tuple[tuple[int, ...], int | None] | None] = ContextVar("bayesconv_asked", default=None)
+
+
+@contextlib.contextmanager
+def _asking(kernel_shape: Any, fan_in: int | None) -> Iterator[None]:
+    token = _asked.set((tuple(kernel_shape), fan_in))
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+def asked_fan_in(kernel_shape: tuple[int, ...], batch_ndims: int) -> int:
+    """Inputs per output of a kernel: those of the layer that asks for one of that shape, else read off the shape.
+
+    So the number gets through functions around a factory that do not know of it.
+    """
+    shape, fan_in = _asked.get() or (None, None)
+    return fan_in_of(kernel_shape, batch_ndims) if fan_in is None or shape != kernel_shape else fan_in
 
 
 def call_factory(function: Callable[..., Any], shapes: tuple[Any, Any], options: Mapping[str, Any]) -> Any:
@@ -39,8 +68,8 @@ def call_factory(function: Callable[..., Any], shapes: tuple[Any, Any], options:
         TFP 0.11 and later, some of the options.
       shapes: Shapes of kernel and bias.
       options: Values by the names that `make_kernel_bias` uses; and `fan_in`, `layer_name` and `layer_kind`, which only
-        a factory gets that names them. A None is left out where the factory has a default; where it has none, an
-        initializer of None is Glorot uniform or zeros.
+        a factory gets that names them: see `asked_fan_in`. A None is left out where the factory has a default; where it
+        has none, an initializer of None is Glorot uniform or zeros.
 
     Returns:
       What the factory returned.
@@ -48,6 +77,11 @@ def call_factory(function: Callable[..., Any], shapes: tuple[Any, Any], options:
     Raises:
       TypeError: If the factory's parameters are neither known by name nor in a known order.
     """
+    with _asking(shapes[0], options.get("fan_in")):
+        return _called(function, shapes, options)
+
+
+def _called(function: Callable[..., Any], shapes: tuple[Any, Any], options: Mapping[str, Any]) -> Any:
     parameters = inspect.signature(function).parameters
     by_name = {name: p for name, p in parameters.items() if p.kind is not _KINDS.POSITIONAL_ONLY}
     accepted = {alias: key for key in options for alias in _ALIASES.get(key, (key,)) if alias in by_name}
@@ -70,6 +104,7 @@ def call_with_specs(function: Callable[..., Any], specs: KernelBias) -> Any:
         "dtype": kernel.dtype,
         "kernel_name": kernel.name,
         "bias_name": "bias" if bias is None else bias.name,
+        "fan_in": kernel.fan_in,
     }
     return call_factory(function, (kernel.shape, None if bias is None else bias.shape), options)
 
@@ -107,7 +142,7 @@ def _required(key: str, value: Any) -> Any:
 def _rest(
     by_name: Mapping[str, inspect.Parameter], accepted: Mapping[str, str], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What a `**kwargs` gets: TFP's options, which may be handed on to a factory that knows no `fan_in`."""
+    """What a `**kwargs` gets: TFP's options, since it may be handed on to a factory that knows no `fan_in`."""
     if not any(p.kind is _KINDS.VAR_KEYWORD for p in by_name.values()):
         return {}
     unnamed = set(_NEW_ORDER) - set(accepted.values())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 Initializer = Callable[..., Any]
@@ -92,8 +94,48 @@ def as_kernel_bias(value: Any) -> KernelBias:
 def _parts(value: Any) -> Any:
     model = getattr(value, "model", value)  # a joint distribution keeps its parts there
     if callable(model) and hasattr(value, "sample_distributions"):  # or makes them in a coroutine
-        return tuple(value.sample_distributions(seed=0)[0])
+        return _of_coroutine(value)
+    _check_independent(value, model)
     return model
+
+
+def _of_coroutine(joint: Any) -> tuple[Any, ...]:
+    """The parts that a coroutine makes, which must not depend on what was drawn of one another."""
+    (first, _), (second, _) = (joint.sample_distributions(seed=seed) for seed in (0, 1))
+    parameters = ([part.parameters for part in parts] for parts in (first, second))
+    for one, other in zip(*map(_numbers, parameters), strict=True):
+        if not np.array_equal(one, other, equal_nan=True):
+            raise ValueError(_DEPENDENT)
+    return tuple(first)
+
+
+def _numbers(parameters: Any) -> list[np.ndarray]:
+    """Of nested parameters, distributions among them."""
+    flat: list[np.ndarray] = []
+    for value in tf.nest.flatten(parameters):
+        if hasattr(value, "parameters") and hasattr(value, "event_shape"):
+            flat += _numbers(dict(value.parameters))
+        elif (static := _static(value)) is not None:
+            flat.append(static)
+    return flat
+
+
+def _static(value: Any) -> np.ndarray | None:
+    is_numeric = tf.is_tensor(value) or isinstance(value, (tf.Variable, np.ndarray, numbers.Number))
+    return tf.get_static_value(tf.convert_to_tensor(value)) if is_numeric else None
+
+
+def _check_independent(joint: Any, model: Any) -> None:
+    parts = model.values() if isinstance(model, Mapping) else model if isinstance(model, (tuple, list)) else ()
+    if joint is not model and any(callable(part) and not hasattr(part, "event_shape") for part in parts):
+        raise ValueError(_DEPENDENT)
+
+
+_DEPENDENT = (
+    "The kernel and the bias of a joint distribution are independent: neither's distribution is a function of what is "
+    "drawn of the other. Received one whose parts depend on a draw; use two that do not, as in "
+    "tfd.JointDistributionSequential([kernel, bias])."
+)
 
 
 def fan_in_of(kernel_shape: tuple[int, ...], batch_ndims: int = 0) -> int:

@@ -137,7 +137,7 @@ def test_a_posterior_without_scales_shows_what_applies():
 
 @pytest.mark.parametrize("posterior", bc.posteriors.names())
 def test_every_posterior_can_be_diagnosed_and_written_as_json(posterior):
-    prior = {"rank_1": "rank_1", "filterwise_dropout": "flat"}.get(posterior, "normal")
+    prior = {"rank_1": "rank_1", "filterwise_dropout": "flat", "batch_ensemble": "flat"}.get(posterior, "normal")
     factory = functools.partial(bc.make_kernel_bias_reparameterization, posterior=posterior, prior=prior)
     model = bc.Affine(3, 3, make_kernel_bias_fn=factory, name="head")
     found = bc.diagnose(model, X, Y, num_data=N, num_draws=2)

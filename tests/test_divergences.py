@@ -268,7 +268,7 @@ def test_an_improper_prior_will_do_and_its_constant_has_no_gradient():
     np.testing.assert_allclose(value, Q.kernel.log_prob(drawn.kernel), rtol=1e-12)
 
 
-@pytest.mark.parametrize("num_samples", [0, -1, 1.5])
+@pytest.mark.parametrize("num_samples", [0, -1, 1.5, True])
 def test_a_number_of_samples_that_is_none_is_refused(num_samples):
     with pytest.raises(ValueError, match=r"needs num_samples >= 1. Received"):
         divergences.monte_carlo(Q, NORMAL, num_samples=num_samples)
@@ -279,3 +279,133 @@ def test_a_draw_depends_on_the_seed_alone_and_kernel_and_bias_are_independent():
     np.testing.assert_array_equal(first.kernel, again.kernel)
     noise = (first.kernel[0] - LOC[0]) / SCALE[0], (first.bias - LOC[0]) / SCALE[0]
     assert np.abs(noise[0] - noise[1]).max() > 1e-3
+
+
+# The KL of two normals where they agree.
+
+
+@pytest.mark.parametrize("ratio", [1.0001, 1.001, 0.95, 1.2, 3.0, 0.01])
+@pytest.mark.parametrize("prior", ["normal", "tied_mean"])
+def test_many_weights_near_the_prior_have_an_accurate_divergence(ratio, prior):
+    shape, scale = [1000, 1000], np.float32(0.2)
+    wide = np.full(shape, scale * np.float32(ratio))
+    q = tfd.Independent(tfd.Normal(np.zeros(shape, np.float32), wide), 2)
+    p = {
+        "normal": tfd.Sample(tfd.Normal(np.float32(0.0), scale), shape),
+        "tied_mean": bc.distributions.TiedMeanNormal(shape, scale),
+    }[prior]
+    u = (wide.astype(float) - float(scale)) / float(scale)
+    expected = np.sum(0.5 * u**2 + u - np.log1p(u))
+    for compute in (divergences.closed_form, tf.function(divergences.closed_form, autograph=False)):
+        np.testing.assert_allclose(compute(q, p), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-3, 0.5])
+def test_the_gradients_of_the_divergence_are_those_of_its_formula(size):
+    values = [tf.Variable(0.1 * LOC * size), tf.Variable(1.0 + size * SCALE), tf.Variable(1.1), tf.Variable(0.2)]
+    values = [tf.Variable(tf.cast(value, tf.float32)) for value in values]
+
+    def formula(loc, scale, prior_scale, prior_loc):
+        square = tf.square(scale / prior_scale) + tf.square((loc - prior_loc) / prior_scale)
+        return tf.reduce_sum(0.5 * (square - 1.0) - tf.math.log(scale / prior_scale))
+
+    def library(loc, scale, prior_scale, prior_loc):
+        q = tfd.Independent(tfd.Normal(loc, scale), 2)
+        return divergences.closed_form(q, tfd.Sample(tfd.Normal(prior_loc, prior_scale), [3, 2]))
+
+    found = []
+    for function in (library, formula):
+        with tf.GradientTape(persistent=True) as outer:
+            with tf.GradientTape() as tape:
+                value = function(*values)
+            gradients = tape.gradient(value, values)
+        found.append([*gradients, outer.gradient(gradients[1], values[1])])  # the second derivative too
+    for ours, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+# Posteriors and priors that have no divergence.
+
+
+def _bound(posterior, prior, divergence="best_effort", **options):
+    factory = functools.partial(
+        bc.make_kernel_bias_variational, posterior=posterior, prior=prior, divergence=divergence, **options
+    )
+    return bc.Affine(3, 2, make_kernel_bias_fn=factory, use_bias=False)
+
+
+def _of(make):
+    """A posterior with a trainable location."""
+    return lambda specs: bc.map_kernel_bias(
+        lambda spec: tfd.Independent(make(tf.Variable(tf.zeros(spec.shape))), len(spec.shape)), specs
+    )
+
+
+class _WithoutReparameterization(tfd.Normal):
+    def __init__(self, loc, scale):
+        super().__init__(loc, scale)
+        self._reparameterization_type = tfd.NOT_REPARAMETERIZED
+
+
+@pytest.mark.parametrize("divergence", ["monte_carlo", "best_effort"])
+def test_monte_carlo_refuses_a_posterior_whose_draws_have_no_gradient(divergence):
+    posterior = _of(lambda loc: _WithoutReparameterization(loc, 0.1))
+    with pytest.raises(
+        ValueError, match=r"must be reparameterized. Received _Without.*Use a reparameterized posterior"
+    ):
+        _bound(posterior, "student_t", divergence, estimator="mean")
+    assert _bound(posterior, "normal", estimator="mean").divergence.name == "exact"
+
+
+@pytest.mark.parametrize("divergence", divergences.names())
+@pytest.mark.parametrize("prior", ["normal", "tied_mean", "student_t"])
+def test_the_divergence_of_a_point_is_infinite_and_refused(divergence, prior):
+    with pytest.raises(ValueError, match=r"of a point from a density is infinite.*posterior='deterministic'"):
+        _bound(_of(tfd.Deterministic), prior, divergence, estimator="reparameterization")
+
+
+def test_the_entropy_of_masked_weights_is_not_trusted():
+    posterior = _of(lambda loc: tfd.Masked(tfd.Normal(loc, 0.1), [[True, False]] * 3))
+    with pytest.raises(ValueError, match="needs `log_prob`"):
+        _bound(posterior, "tied_mean", estimator="reparameterization")
+
+
+@pytest.mark.parametrize("make", [lambda loc: tfd.Cauchy(loc, 0.1), lambda loc: tfd.StudentT(2.0, loc, 0.1)])
+def test_moments_that_are_infinite_leave_monte_carlo(make):
+    assert _bound(_of(make), "empirical_bayes", estimator="reparameterization").divergence.name.startswith("monte")
+    with pytest.raises(ValueError, match="There is no closed form"):
+        _bound(_of(make), "empirical_bayes", "exact", estimator="reparameterization")
+    with pytest.raises(ValueError, match="Use a prior of single weights"):
+        _bound(_of(make), "tied_mean", estimator="reparameterization")
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        tfd.Exponential(1.0),
+        tfd.Gamma(2.0, 1.0),
+        tfd.Beta(2.0, 2.0),
+        tfd.LogNormal(0.0, 1.0),
+        tfd.HalfNormal(1.0),
+        tfd.Uniform(-100.0, 100.0),
+        tfd.Bernoulli(0.5, dtype=tf.float32),
+        tfd.Poisson(1.0),
+        tfd.Deterministic(0.0),
+        tfd.Masked(tfd.Normal(0.0, 1.0), True),
+        tfd.Exponential(1.0, validate_args=True),
+        tfd.MixtureSameFamily(tfd.Categorical(logits=[0.0, 0.0]), tfd.Gamma([1.0, 2.0], 1.0)),
+        lambda specs: bc.map_kernel_bias(lambda spec: tfd.Sample(tfd.HalfCauchy(0.0, 1.0), spec.shape), specs),
+    ],
+)
+def test_a_prior_of_some_values_only_is_refused(prior):
+    with pytest.raises(
+        ValueError, match=r"has a density wherever the posterior has one.*Use one over all real numbers"
+    ):
+        _bound("mean_field_normal", prior)
+
+
+def test_a_positive_prior_suits_a_positive_posterior_and_mixtures_suit_all():
+    positive = _of(lambda loc: tfd.LogNormal(loc, 0.1))
+    assert _bound(positive, tfd.Gamma(2.0, 1.0), estimator="reparameterization").divergence.name == "exact"
+    mixture = tfd.Mixture(tfd.Categorical(logits=[0.0, 0.0]), [tfd.Exponential(1.0), tfd.Laplace(0.0, 1.0)])
+    assert _bound("mean_field_normal", mixture).divergence.name.startswith("monte_carlo")

@@ -272,3 +272,15 @@ def test_automatic_takes_local_reparameterization_where_it_is_exact_and_slices_e
 def test_automatic_takes_independent_slices_where_signs_may_not_be_flipped():
     _, weights = estimators.automatic(OP, SKEWED)(X, lambda num: divergences.sample(SKEWED, SEED, num), SEED)
     assert weights.kernel.shape == (8, 3, 2)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        tfd.Cauchy(tf.zeros([3, 2]), 1.0),
+        tfd.TransformedDistribution(tfd.Normal(tf.zeros([3, 2]), 1.0), tfp.bijectors.Exp()),
+    ],
+)
+def test_the_mean_needs_a_posterior_that_has_one(element):
+    with pytest.raises(ValueError, match=r"finite mean\. Received .*use estimator='reparameterization'"):
+        estimators.mean(OP, _posterior(element))

@@ -310,3 +310,91 @@ def test_a_distribution_for_a_missing_bias_is_refused():
 
     with pytest.raises(ValueError, match=r"part for the bias exactly if the layer has a bias.*the layer has no bias"):
         _layer(_bind(prior=prior), use_bias=False)
+
+
+# What a factory is told through a function around it.
+
+
+def _around(factory):
+    return lambda *args, **options: factory(*args, **options)
+
+
+def test_the_fan_in_gets_through_a_function_around_a_factory():
+    for factory in (bc.make_kernel_bias_flipout, _around(bc.make_kernel_bias_flipout)):
+        layer = bc.DepthwiseConvolution(64, 3, make_kernel_bias_fn=factory)
+        np.testing.assert_allclose(layer.prior.kernel.distribution.scale, np.sqrt(2 / 9), rtol=1e-6)
+
+
+def test_the_fan_in_gets_to_a_posterior_under_tfps_name():
+    posterior = bc.make_kernel_bias_posterior_mvn_diag
+    layer = bc.DepthwiseConvolution(64, 3, make_kernel_bias_fn=_bind(posterior=posterior))
+    np.testing.assert_allclose(layer.kernel.stddev(), np.full([3, 3, 64, 1], 0.25 * np.sqrt(2 / 9)), rtol=1e-5)
+    made = bc.make_kernel_bias_flipout([4, 3], [3], fan_in=50, posterior=posterior)
+    np.testing.assert_allclose(made.kernel.stddev(), np.full([4, 3], 0.25 * np.sqrt(2 / 50)), rtol=1e-5)
+
+
+def test_the_fan_in_is_of_the_weights_that_were_asked_for_alone():
+    others = []
+
+    def factory(kernel_shape, bias_shape, **options):
+        others.append(bc.make_kernel_bias_flipout([50, 2], [2]))
+        return bc.make_kernel_bias_flipout(kernel_shape, bias_shape, **options)
+
+    bc.DepthwiseConvolution(64, 3, make_kernel_bias_fn=factory)
+    np.testing.assert_allclose(others[0].prior.kernel.distribution.scale, np.sqrt(2 / 50), rtol=1e-6)
+
+
+# Numbers that are none.
+
+
+@pytest.mark.parametrize("weight", [-1, -2.0, np.nan, np.inf, "a", None])
+def test_a_penalty_weight_is_finite_and_not_negative(weight):
+    with pytest.raises(ValueError, match="`penalty_weight` is a finite number, not negative"):
+        _layer(_bind(penalty_weight=weight))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"posterior": {"name": "mean_field_normal", "initial_scale": np.inf}}, "=inf, .*: give one finite"),
+        ({"posterior": {"name": "student_t", "df": np.inf}}, "a finite number: .*Received df=inf"),
+        (
+            {"posterior": {"name": "mean_field_normal", "initial_scale_ratio": np.ones(3)}},
+            "'initial_scale_ratio' .* is a n",
+        ),
+        ({"posterior": {"name": "mean_field_normal", "initial_scale": "a"}}, "'initial_scale' .* is a number or None"),
+        (
+            {"posterior": {"name": "mean_field_normal", "trainable_scale": "no"}},
+            "'trainable_scale' .* is True or False",
+        ),
+        ({"prior": {"name": "normal", "scale": np.inf}}, "must be finite. Received inf"),
+        ({"prior": {"name": "normal", "loc": np.nan}}, "is finite in float32. Received nan"),
+        ({"prior": {"name": "empirical_bayes", "concentration": np.inf}}, "must be finite. Received inf"),
+        (
+            {"prior": {"name": "student_t", "df": "3"}},
+            "'df' of the prior 'student_t' is a number. Received '3' of type",
+        ),
+        ({"prior": {"name": "scale_mixture", "scales": 0.1}}, "'scales' .* is a sequence of numbers or None"),
+        ({"prior": {"name": "spike_and_slab", "slab_probability": "a"}}, "'slab_probability' .* is a number"),
+        ({"prior": functools.partial(bc.priors.empirical_bayes, rate="a")}, "'rate' .* is a number or None"),
+        ({"divergence": {"name": "monte_carlo", "num_samples": True}}, "'num_samples' .* is an integer"),
+        ({"divergence": {"name": "monte_carlo", "stick_the_landing": "no"}}, "is True or False"),
+        ({"estimator": {"name": "local_reparameterization", "approximate": "yes"}}, "is True or False"),
+    ],
+)
+def test_options_of_another_kind_or_not_finite_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        _layer(_bind(**options))
+
+
+def test_numbers_of_numpy_are_numbers():
+    choices = {"prior": {"name": "laplace", "scale": np.float32(0.5)}}
+    choices["divergence"] = {"name": "monte_carlo", "num_samples": np.int64(3)}
+    assert _layer(_bind(**choices)).divergence.name == "monte_carlo(num_samples=3)"
+
+
+def test_a_prior_of_ones_own_may_have_an_ordinary_option():
+    def prior(specs, scale=0.3):
+        return bc.priors.normal(specs, scale=scale)
+
+    np.testing.assert_allclose(_layer(_bind(prior=prior)).prior.kernel.distribution.scale, 0.3, rtol=1e-6)

@@ -194,3 +194,30 @@ def test_a_model_with_overrides_is_saved_and_built_again(tmp_path):
 def test_every_choice_is_a_parameter_of_the_factory():
     assert set(overrides.CHOICES) <= set(inspect.signature(bc.make_kernel_bias_by_layer).parameters)
     assert set(overrides.CHOICES) <= set(inspect.signature(bc.kernel_bias.factory).parameters)
+
+
+def test_a_choice_for_point_weights_is_refused_wherever_they_were_chosen():
+    message = "Point weights take no other choice, and `head` has them. Received .*'laplace'.*add a posterior"
+    with pytest.raises(ValueError, match=message):
+        _model({"match": "head", "prior": "laplace"}, posterior="deterministic")
+    with pytest.raises(ValueError, match=message):
+        _model({"match": "head", "posterior": "deterministic"}, {"match": "head", "prior": "laplace"})
+    model = _model({"match": "*", "prior": "laplace"}, {"match": "head", "posterior": "deterministic"})
+    assert [_prior_of(model[0]), _prior_of(model[-1])] == ["Laplace", None]  # what comes later wins
+    late = _model(
+        {"match": "head", "prior": "laplace"}, {"match": "head", "posterior": "laplace"}, posterior="deterministic"
+    )
+    assert _prior_of(late[-1]) == "Laplace"
+
+
+def test_a_single_mapping_and_a_negative_penalty_weight_are_refused():
+    with pytest.raises(ValueError, match=r"is a list of mappings. Received \{'match': 'head'.*write \[\{"):
+        bc.Affine(
+            3,
+            2,
+            make_kernel_bias_fn=functools.partial(
+                bc.make_kernel_bias_by_layer, overrides={"match": "head", "prior": "x"}
+            ),
+        )
+    with pytest.raises(ValueError, match=r"`penalty_weight` is a finite number, not negative.*Received -2"):
+        _model({"match": "head", "penalty_weight": -2})

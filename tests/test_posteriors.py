@@ -112,7 +112,7 @@ def test_without_a_bias_there_is_no_posterior_of_one(name):
 
 OF_NORMALS = ("mean_field_normal", "k_tied_normal", "gaussian_dropout", "variational_dropout")
 OF_SIGNS = ("laplace", "student_t", "radial")
-OF_NEITHER = ("low_rank_normal", "matrix_normal", "mixture_of_means", "rank_1", "filterwise_dropout")
+OF_NEITHER = ("low_rank_normal", "matrix_normal", "mixture_of_means", "rank_1", "filterwise_dropout", "batch_ensemble")
 TRAITS = {
     **{name: {SYMMETRIC, NORMAL} for name in OF_NORMALS},
     **{name: {SYMMETRIC} for name in OF_SIGNS},
@@ -225,6 +225,18 @@ def test_gaussian_dropout_scales_with_the_weights_and_keeps_a_little_noise_at_ze
     np.testing.assert_allclose(q.stddev(), 0.5e-4 * np.sqrt(2 / 12), rtol=1e-5)
 
 
+def test_a_batch_ensemble_is_one_of_its_members_each_as_often():
+    # 4,000 draws: a member's share has a standard error of 0.0068; one that is off by 0.05 is found, at 5 of them.
+    q = _made("batch_ensemble", num_members=4).kernel
+    for factors, seed in ((q.inputs, 1), (q.outputs, 2)):  # no signs, for members of few channels may agree in these
+        factors.assign(tf.random.stateless_normal(factors.shape, [seed, 0], factors.dtype))
+    members = q.loc * tf.einsum("ki,ko->kio", q.inputs, q.outputs)[:, tf.newaxis, tf.newaxis]
+    distances = tf.reduce_max(tf.abs(q.sample(4_000, seed=(0, 1))[:, tf.newaxis] - members), axis=[2, 3, 4, 5])
+    is_picked = (distances < 1e-5).numpy()
+    np.testing.assert_array_equal(is_picked.sum(axis=1), 1)
+    np.testing.assert_allclose(is_picked.mean(axis=0), 0.25, atol=5 * 0.0068)
+
+
 def test_filterwise_dropout_drops_whole_input_channels_and_scales_the_rest():
     q = _made("filterwise_dropout", rate=0.25).kernel
     ratio = (q.sample(200, seed=(0, 1)) / q.mean()).numpy().round(5)
@@ -247,7 +259,7 @@ def test_filterwise_dropout_drops_whole_input_channels_and_scales_the_rest():
         ("mean_field_normal", {"share_scale": "filters"}, "Unknown way to share scales .*Did you mean 'filter'"),
         ("variational_dropout", {"share_scale": "kernel"}, "Unknown way to share scales"),
         ("k_tied_normal", {"rank": 0}, "rank of a k-tied normal must be a positive integer. Received 0"),
-        ("low_rank_normal", {"rank": 1.5}, "rank of a low-rank normal must be a positive integer. Received 1.5"),
+        ("low_rank_normal", {"rank": 1.5}, "'rank' of the posterior 'low_rank_normal' is an integer. Received 1.5"),
         ("mixture_of_means", {"num_components": 0}, "number of components of a mixture must be a positive integer"),
         ("rank_1", {"num_components": -1}, "number of components of a rank-1 posterior must be a positive integer"),
         ("rank_1", {"initial_scale": 0.0}, "starts with a positive scale"),
@@ -277,10 +289,10 @@ def test_a_matrix_normal_of_a_large_kernel_is_refused_with_the_ways_out():
 
 
 @pytest.mark.parametrize(
-    "name", ["low_rank_normal", "matrix_normal", "mixture_of_means", "rank_1", "filterwise_dropout"]
+    "name", ["low_rank_normal", "matrix_normal", "mixture_of_means", "rank_1", "filterwise_dropout", "batch_ensemble"]
 )
 def test_flipout_refuses_what_it_would_change(name):
-    prior = {"rank_1": "rank_1", "filterwise_dropout": "flat"}.get(name, "normal")
+    prior = {"rank_1": "rank_1", "filterwise_dropout": "flat", "batch_ensemble": "flat"}.get(name, "normal")
     with pytest.raises(ValueError, match=r"flipout needs a posterior of .* Use estimator='reparameterization'"):
         bc.Affine(3, 2, make_kernel_bias_fn=bc.kernel_bias.factory("flipout", posterior=name, prior=prior))
 

@@ -92,6 +92,7 @@ def test_what_is_registered():
     }  # fmt: skip
     assert set(posteriors.names()) == set(
         [
+            "batch_ensemble",
             "filterwise_dropout",
             "gaussian_dropout",
             "k_tied_normal",
@@ -147,3 +148,22 @@ def test_options_that_are_not_keyword_only_are_refused_where_the_kind_says_so():
     assert priors_of_a_test.names() == ()
     priors_of_a_test.register("right")(lambda specs, *, scale=1.0: None)
     Registry("model").register("any")(lambda specs, scale=1.0: None)
+
+
+def test_options_of_another_type_than_annotated_are_refused():
+    registry = Registry("shape")
+
+    @registry.register("box")
+    def box(size, *, width: float = 1.0, num: int = 1, is_open: bool = False, label: str | None = None, free=None):
+        return size
+
+    good = {"width": 2, "num": 3, "is_open": True, "label": None, "free": object()}
+    registry.resolve({"name": "box", **good})
+    for key, value, wanted in (
+        ("width", "2", "a number"), ("width", True, "a number"), ("num", 1.5, "an integer"),
+        ("num", False, "an integer"), ("is_open", 1, "True or False"), ("label", 3, "a string or None"),
+    ):  # fmt: skip
+        message = f"Option '{key}' of the shape 'box' is {wanted}. Received {value!r} of type {type(value).__name__}."
+        for choice in ({"name": "box", key: value}, functools.partial(box, **{key: value})):
+            with pytest.raises(ValueError, match=re.escape(message)):
+                registry.resolve(choice)

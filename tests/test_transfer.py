@@ -265,7 +265,7 @@ def test_every_posterior_with_scales_of_its_own_starts_with_the_standard_deviati
     ],
 )
 def test_a_posterior_without_scales_of_its_own_does_not_start_from_weights(posterior, options):
-    prior = {"rank_1": "rank_1", "filterwise_dropout": "flat"}.get(posterior, "normal")
+    prior = {"rank_1": "rank_1", "filterwise_dropout": "flat", "batch_ensemble": "flat"}.get(posterior, "normal")
     target = _affine(posterior, prior, **options)
     message = r"has a location and a scale of its own for every weight.*Received \w+ in `head`"
     _unchanged(target, message, lambda: bc.start_from_weights(bc.Affine(2, 3), target))

@@ -37,6 +37,30 @@ def test_joint_distributions_are_parsed_into_their_parts():
     assert tuple(named) == tuple(parts)
 
 
+def test_parts_that_a_coroutine_makes_are_parsed_if_they_are_independent():
+    loc = tf.Variable(0.0)
+
+    @tfd.JointDistributionCoroutine
+    def joint():
+        yield tfd.JointDistributionCoroutine.Root(tfd.Sample(tfd.Normal(loc, 1.0), [3]))
+        yield tfd.JointDistributionCoroutine.Root(tfd.Normal(tf.constant(2.0), 1.0))
+
+    kernel, bias = bc.as_kernel_bias(joint)
+    assert (kernel.distribution.loc is loc, float(bias.loc)) == (True, 2.0)
+
+
+def test_joint_distributions_of_dependent_parts_are_refused():
+    @tfd.JointDistributionCoroutine
+    def coroutine():
+        kernel = yield tfd.JointDistributionCoroutine.Root(tfd.Sample(tfd.Normal(0.0, 1.0), [3]))
+        yield tfd.Sample(tfd.Normal(tf.reduce_sum(kernel), 1.0), [2])
+
+    sequential = tfd.JointDistributionSequential([tfd.Normal(0.0, 1.0), lambda kernel: tfd.Normal(kernel, 1.0)])
+    for joint in (coroutine, sequential):
+        with pytest.raises(ValueError, match=r"are independent.*Received one whose parts depend on a draw; use two"):
+            bc.as_kernel_bias(joint)
+
+
 @pytest.mark.parametrize("value", [3, (1, 2, 3), (), {"weights": 1}, "kernel", None])
 def test_what_is_no_pair_is_refused(value):
     with pytest.raises(TypeError, match=r"A kernel and a bias come as a pair.*Received .* of type"):

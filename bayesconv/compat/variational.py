@@ -117,8 +117,9 @@ class VariationalLayer(Layer):
         call = calls.current()
         weights = self._weights_of(call)
         outputs = self._eval(tf.convert_to_tensor(x, self._dtype), weights, **kwargs)
-        if is_training and call.weights == "sample":
-            self._set_extra_loss(self._penalty_of(weights))
+        if is_training:  # of the mean weights it would be no divergence: a draw stands for them
+            drawn = self._value(call.use_seed(self)) if call.weights == "mean" else weights
+            self._set_extra_loss(self._penalty_of(drawn))
         self._set_extra_result(weights)
         return outputs
 

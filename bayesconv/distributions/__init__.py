@@ -1,5 +1,6 @@
 """Distributions of weights, shared by posteriors, priors and divergences."""
 
+from bayesconv.distributions.batch_ensemble import BatchEnsembleKernel
 from bayesconv.distributions.correlated_normal import CorrelatedNormal
 from bayesconv.distributions.derived import derived
 from bayesconv.distributions.filterwise_dropout import FilterwiseDropout
@@ -25,11 +26,13 @@ from bayesconv.distributions.radial import Radial
 from bayesconv.distributions.rank_one import Factor, RankOneFactors, RankOneKernel
 from bayesconv.distributions.shared_variance import InverseGammaNormal, TiedMeanNormal
 from bayesconv.distributions.student_t import StudentT
+from bayesconv.distributions.supports import family, has_differential_entropy, is_point, why_not_covered
 from bayesconv.distributions.traits import (
     INDEPENDENT_NORMAL,
     SIGN_SYMMETRIC,
     element_traits,
     has_density,
+    has_mean,
     traits,
     weight_traits,
 )
@@ -37,6 +40,7 @@ from bayesconv.distributions.traits import (
 __all__ = [
     "INDEPENDENT_NORMAL",
     "SIGN_SYMMETRIC",
+    "BatchEnsembleKernel",
     "CorrelatedNormal",
     "CovarianceFactor",
     "Factor",
@@ -61,12 +65,17 @@ __all__ = [
     "derived",
     "element_traits",
     "elementwise",
+    "family",
     "has_density",
+    "has_differential_entropy",
+    "has_mean",
     "identically_distributed",
     "independent",
+    "is_point",
     "mean_field_normal",
     "normal_mixture",
     "positive_variable",
     "traits",
     "weight_traits",
+    "why_not_covered",
 ]

@@ -67,7 +67,7 @@ class RankOneKernel(Joint):
         seed_component, seed_inputs, seed_outputs = random.split(seed, 3)
         chosen = one_of(self.inputs.loc.shape[0], [n, self.num_kernels], seed_component, self.dtype)
         r, s = self.inputs.draw(chosen, seed_inputs), self.outputs.draw(chosen, seed_outputs)
-        return self.rows_of(self.loc) * self._repeated(tf.einsum("nbi,nbo->nbio", r, s))
+        return self.rows_of(self.loc) * at_every_tap(tf.einsum("nbi,nbo->nbio", r, s), self.size)
 
     def _mean(self) -> tf.Tensor:
         return self.loc * self._mean_of_product(0)
@@ -78,13 +78,16 @@ class RankOneKernel(Joint):
     def _mean_of_product(self, moment: int) -> tf.Tensor:
         r, s = self.inputs.moments()[moment], self.outputs.moments()[moment]
         product = tf.einsum("kbi,kbo->bio", r, s) / r.shape[0]
-        return self.weights_of(self._repeated(product[tf.newaxis])[0])
+        return self.weights_of(at_every_tap(product[tf.newaxis], self.size)[0])
 
-    def _repeated(self, product: Any) -> tf.Tensor:
-        # [n, B, C_in, C_out] to [n, B, D]: the same at every tap.
-        num_taps = self.size // (product.shape[-2] * product.shape[-1])
-        everywhere = tf.tile(product[:, :, tf.newaxis], [1, 1, num_taps, 1, 1])
-        return tf.reshape(everywhere, [-1, self.num_kernels, self.size])
+
+def at_every_tap(product: tf.Tensor, size: int) -> tf.Tensor:
+    """`[n, B, C_in, C_out]` to `[n, B, D]`, the elements of kernels that are the same at every tap."""
+    sizes: Any = product.shape.as_list()
+    _, num_kernels, *channels = sizes
+    num_taps = size // (channels[0] * channels[1])
+    everywhere = tf.tile(product[:, :, tf.newaxis], [1, 1, num_taps, 1, 1])
+    return tf.reshape(everywhere, [-1, num_kernels, size])
 
 
 class RankOneFactors(Joint):

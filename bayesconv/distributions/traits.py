@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
@@ -56,3 +57,17 @@ def has_density(distribution: tfd.Distribution) -> bool:
     if isinstance(distribution, SPREAD):
         return has_density(distribution.distribution)
     return any(hasattr(distribution, name) for name in ("_log_prob", "_prob"))
+
+
+def has_mean(distribution: tfd.Distribution) -> bool:
+    """Whether the mean is known and, where its value is, finite.
+
+    Example:
+      >>> has_mean(tfd.Cauchy(0.0, 1.0))
+      False
+    """
+    try:
+        static = tf.get_static_value(distribution.mean())
+    except NotImplementedError:
+        return False
+    return static is None or bool(np.isfinite(static).all())

@@ -11,7 +11,8 @@ from bayesconv.divergences import prior_forms as _prior_forms  # noqa: F401, it 
 from bayesconv.divergences import prior_forms_scales as _prior_forms_scales  # noqa: F401
 from bayesconv.divergences.closed_forms import closed_form
 from bayesconv.divergences.kinds import REGISTRY as _REGISTRY
-from bayesconv.divergences.kinds import Divergence, best_effort, exact, log_ratio, monte_carlo, sample
+from bayesconv.divergences.kinds import Divergence, best_effort, bind, exact, log_ratio, monte_carlo, sample
+from bayesconv.divergences.requirements import checked_weight
 
 register, names, get = _REGISTRY.register, _REGISTRY.names, _REGISTRY.get
 resolve, describe, options = _REGISTRY.resolve, _REGISTRY.describe, _REGISTRY.options
@@ -20,7 +21,9 @@ check_options = _REGISTRY.check_options
 __all__ = [
     "Divergence",
     "best_effort",
+    "bind",
     "check_options",
+    "checked_weight",
     "closed_form",
     "describe",
     "exact",

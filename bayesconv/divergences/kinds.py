@@ -6,14 +6,19 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
-from bayesconv import distributions, random
+from bayesconv import random
 from bayesconv.divergences.closed_forms import closed_form
-from bayesconv.registry import Registry
+from bayesconv.divergences.requirements import (
+    check_num_samples,
+    has_closed_form,
+    pairs,
+    require_closed_form,
+    require_sampled_form,
+    require_support,
+)
+from bayesconv.registry import Identifier, Registry
 from bayesconv.weights import KernelBias, map_kernel_bias
-
-tfd = tfp.distributions
 
 REGISTRY = Registry("divergence")
 register = REGISTRY.register
@@ -45,14 +50,9 @@ def exact(posterior: KernelBias, prior: KernelBias) -> Divergence:
       >>> float(kl.penalty(None, None))
       0.5
     """
-    for q, p in _pairs(posterior, prior):
-        if closed_form(q, p) is None:
-            _require_densities(posterior, prior)  # else the alternative would be refused as well
-            raise ValueError(
-                f"There is no closed form of KL({_family(q)} || {_family(p)}). Use divergence='monte_carlo' or "
-                "'best_effort', or register one with tfp.distributions.RegisterKL."
-            )
-    return Divergence("exact", lambda draw, seed: _total(closed_form(q, p) for q, p in _pairs(posterior, prior)))
+    for q, p in pairs(posterior, prior):
+        require_closed_form(q, p)
+    return Divergence("exact", lambda draw, seed: _total(closed_form(q, p) for q, p in pairs(posterior, prior)))
 
 
 @register("monte_carlo")
@@ -73,15 +73,16 @@ def monte_carlo(
         less variance, and far from it perhaps more.
 
     Raises:
-      ValueError: If `num_samples` is not a positive integer, or a distribution has no density.
+      ValueError: If `num_samples` is not a positive integer, a distribution has no density, or the posterior is not
+        reparameterized.
 
     References:
       Roeder et al., Sticking the Landing: Simple, Lower-Variance Gradient Estimators for Variational Inference,
       NeurIPS 2017. arXiv:1703.09194
     """
-    if not (isinstance(num_samples, int) and num_samples > 0):
-        raise ValueError(f"A Monte Carlo divergence needs num_samples >= 1. Received {num_samples!r}.")
-    _require_densities(posterior, prior)
+    check_num_samples(num_samples)
+    for q, p in pairs(posterior, prior):
+        require_sampled_form(q, p)
 
     def penalty(draw: Callable[[], KernelBias], seed: tf.Tensor) -> tf.Tensor:
         seeds = random.split(seed, num_samples)[1:]
@@ -105,21 +106,28 @@ def best_effort(
       stick_the_landing: See `monte_carlo`, if it comes to it.
 
     Raises:
-      ValueError: If there is neither a closed form nor a density.
+      ValueError: If there is neither a closed form nor what Monte Carlo needs.
     """
-    if all(closed_form(q, p) is not None for q, p in _pairs(posterior, prior)):
+    if all(has_closed_form(q, p) for q, p in pairs(posterior, prior)):
         return exact(posterior, prior)
     return monte_carlo(posterior, prior, num_samples=num_samples, stick_the_landing=stick_the_landing)
+
+
+def bind(divergence: Identifier, posterior: KernelBias, prior: KernelBias) -> Divergence:
+    """The divergence that an identifier chooses, of these distributions.
+
+    Raises:
+      ValueError: If the name or an option is unknown, the prior does not cover the posterior, or the divergence does
+        not suit them.
+    """
+    require_support(posterior, prior)
+    return REGISTRY.resolve(divergence)(posterior, prior)
 
 
 def sample(posterior: KernelBias, seed: tf.Tensor, num: Any = None) -> KernelBias:
     """One draw of the kernel and the bias, or `num` along a first axis; the same for the same seed."""
     seeds, shape = KernelBias(*random.split(seed)), () if num is None else num
     return map_kernel_bias(lambda distribution, s: distribution.sample(shape, seed=s), posterior, seeds)
-
-
-def _pairs(posterior: KernelBias, prior: KernelBias) -> list[tuple[Any, Any]]:
-    return [(q, p) for q, p in zip(posterior, prior, strict=True) if q is not None]
 
 
 def log_ratio(
@@ -148,35 +156,5 @@ def _log_prob_through_the_draw(q: Any, w: tf.Tensor) -> tf.Tensor:
     return tf.stop_gradient(log_q) + tf.reduce_sum(tf.stop_gradient(slope) * (w - fixed))
 
 
-def _require_densities(posterior: KernelBias, prior: KernelBias) -> None:
-    for q, p in _pairs(posterior, prior):
-        if not distributions.has_density(q):
-            raise ValueError(
-                f"A KL by Monte Carlo is a mean of log-densities. Received a posterior without one: weights of "
-                f"{_family(q)} are confined to fewer dimensions than they have. {_way_out(q, p)}"
-            )
-        if not distributions.has_density(p):
-            raise ValueError(
-                "A KL by Monte Carlo is a mean of log-densities; a prior may be improper, but needs `log_prob`. "
-                f"Received {_family(p)}, without, for a posterior of {_family(q)}. Use a prior of single weights, such "
-                "as prior='normal', define its `_log_prob`, or register a KL with tfp.distributions.RegisterKL."
-            )
-
-
-def _way_out(q: Any, p: Any) -> str:
-    if closed_form(q, p) is not None:
-        return "Use divergence='exact', which this pair has."
-    return (
-        f"There is no closed form of KL({_family(q)} || {_family(p)}) either: use a prior of the same parts, "
-        "prior='rank_1' for rank-1 factors, prior='flat' for dropout of filters, or register one with "
-        "tfp.distributions.RegisterKL."
-    )
-
-
 def _total(terms: Any) -> tf.Tensor:
     return tf.add_n(list(terms))
-
-
-def _family(distribution: Any) -> str:
-    elements = distributions.elementwise(distribution)
-    return type(distribution if elements is None else elements).__name__

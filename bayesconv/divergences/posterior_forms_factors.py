@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bayesconv import distributions
+from bayesconv.divergences.closed_forms import kl_of_normals
 
 tfd = tfp.distributions
 
@@ -20,11 +21,12 @@ def _kl_rank_one(q: Any, p: Any, name: str | None = None) -> tf.Tensor:
 
 
 def _kl_of_factor(factor: Any, p: Any) -> tf.Tensor:
-    ratio, deviation = factor.scale / p.scale, (factor.loc - p.loc) / p.scale
-    return tf.reduce_sum(0.5 * (tf.square(ratio) + tf.square(deviation) - 1.0) - tf.math.log(ratio))
+    scale = tf.convert_to_tensor(factor.scale)
+    return kl_of_normals(scale, p.scale, (factor.loc - p.loc) / p.scale, factor.loc.shape)
 
 
 @tfd.RegisterKL(distributions.PointMass, distributions.Flat)
 @tfd.RegisterKL(distributions.FilterwiseDropout, distributions.Flat)
+@tfd.RegisterKL(distributions.BatchEnsembleKernel, distributions.Flat)
 def _kl_of_fixed_noise(q: Any, p: Any, name: str | None = None) -> tf.Tensor:
     return tf.zeros([], q.dtype)  # infinite, but of nothing that is learned

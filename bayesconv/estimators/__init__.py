@@ -9,7 +9,7 @@ for every use of the layer. docs/estimators.md says which to use when, and what 
 from bayesconv.estimators.antithetic import antithetic
 from bayesconv.estimators.automatic import automatic
 from bayesconv.estimators.base import REGISTRY as _REGISTRY
-from bayesconv.estimators.base import Draw, Estimate, LinearOp, StochasticPass
+from bayesconv.estimators.base import Draw, Estimate, LinearOp, StochasticPass, without_mean
 from bayesconv.estimators.flipout import flipout, grouped_flipout
 from bayesconv.estimators.local_reparameterization import local_reparameterization
 from bayesconv.estimators.mean import mean
@@ -42,4 +42,5 @@ __all__ = [
     "reparameterization",
     "resolve",
     "sliced",
+    "without_mean",
 ]

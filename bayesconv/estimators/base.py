@@ -79,3 +79,9 @@ def require_reparameterized(posterior: KernelBias, estimator: str) -> None:
                 f"{estimator} differentiates through the draw, so the posterior must be reparameterized. "
                 f"Received {distribution.name!r} for the {member}, which is not."
             )
+
+
+def without_mean(posterior: KernelBias) -> list[str]:
+    """The families of the distributions whose mean is unknown or infinite."""
+    members = [distribution for distribution in posterior if distribution is not None]
+    return [distributions.family(member) for member in members if not distributions.has_mean(member)]

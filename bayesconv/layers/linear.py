@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bayesconv import calls, divergences, initializers, precision, random
-from bayesconv.estimators import LinearOp
+from bayesconv.estimators import Draw, Estimate, LinearOp, without_mean
 from bayesconv.examples import at_least
 from bayesconv.kernel_bias import VariationalKernelBias
 from bayesconv.layers.base import Layer, LayerOutput
@@ -65,6 +65,7 @@ class Linear(Layer):
             self.estimator, self.divergence = made.estimator, made.divergence
             self.penalty_weight = made.penalty_weight
             self._stochastic_pass = made.estimator(linear_op, made.posterior)
+            self._without_mean = ", ".join(without_mean(made.posterior))
 
     penalty_weight: float = 1.0
 
@@ -124,22 +125,28 @@ class Linear(Layer):
         call = calls.current()
         if self.posterior is None:
             return LayerOutput(self._activated(self._linear_op(inputs, self._weights)))
-        if call.weights == "mean":
-            mean = map_kernel_bias(lambda distribution: distribution.mean(), self.posterior)
-            return LayerOutput(self._activated(self._linear_op(inputs, mean)), None, mean)
-        return self._sampled(inputs, call)
 
-    def _sampled(self, inputs: tf.Tensor, call: calls.Call) -> LayerOutput:
         def draw(num: Any = None) -> KernelBias:
             return call.draw(self, lambda seed: divergences.sample(self.posterior, seed, num))
 
-        if call.weights == "coherent":
-            weights = draw()
-            return LayerOutput(self._activated(self._linear_op(inputs, weights)), None, weights)
-        outputs, weights = self._stochastic_pass(inputs, draw, call.use_seed(self))
+        outputs, weights = self._passed(inputs, draw, call)
         return LayerOutput(self._activated(outputs), self._penalty(draw, call), weights)
 
-    def _penalty(self, draw: Callable[..., KernelBias], call: calls.Call) -> tf.Tensor | None:
+    def _passed(self, inputs: tf.Tensor, draw: Draw, call: calls.Call) -> Estimate:
+        if call.weights == "sample":
+            return self._stochastic_pass(inputs, draw, call.use_seed(self))
+        weights = draw() if call.weights == "coherent" else self._mean()
+        return Estimate(self._linear_op(inputs, weights), weights)
+
+    def _mean(self) -> KernelBias:
+        if self._without_mean:
+            raise ValueError(
+                "weights='mean' needs a posterior with a finite mean. "
+                f"`{self.name}` has one of {self._without_mean}, without: use weights='sample' or 'coherent'."
+            )
+        return map_kernel_bias(lambda distribution: distribution.mean(), self.posterior)
+
+    def _penalty(self, draw: Draw, call: calls.Call) -> tf.Tensor | None:
         if not call.is_training:
             return None
         return self.penalty_weight * self.divergence.penalty(draw, call.layer_seed(self))
@@ -169,6 +176,12 @@ class Linear(Layer):
 def _check_types(dtype: Any, activation_fn: Any) -> None:
     if not tf.as_dtype(dtype).is_floating:
         raise ValueError(f"`dtype` is a floating-point type. Received {tf.as_dtype(dtype).name}.")
+    if tf.as_dtype(dtype).size < 4:
+        raise ValueError(
+            "Weights and their divergences need 32 bits, since sums over many weights overflow in 16. "
+            f"Received dtype={tf.as_dtype(dtype).name}: leave out `dtype`, and call the layer in the block `with "
+            f'bc.compute_dtype("{tf.as_dtype(dtype).name}"):`.'
+        )
     if not (activation_fn is None or callable(activation_fn)):
         raise TypeError(f"`activation_fn` must be callable, such as tf.nn.relu. Received {activation_fn!r}.")
 

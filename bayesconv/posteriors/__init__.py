@@ -3,6 +3,7 @@
 A registered posterior is `piece(specs, *, options) -> KernelBias of distributions`, with a pair of `WeightSpec`.
 """
 
+from bayesconv.posteriors.batch_ensemble import batch_ensemble
 from bayesconv.posteriors.filterwise_dropout import filterwise_dropout
 from bayesconv.posteriors.gaussian_dropout import gaussian_dropout, variational_dropout
 from bayesconv.posteriors.heavy_tails import laplace, student_t
@@ -20,6 +21,7 @@ resolve, describe, options = _REGISTRY.resolve, _REGISTRY.describe, _REGISTRY.op
 check_options = _REGISTRY.check_options
 
 __all__ = [
+    "batch_ensemble",
     "check_options",
     "describe",
     "filterwise_dropout",

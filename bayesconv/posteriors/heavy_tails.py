@@ -54,7 +54,7 @@ def student_t(
       A pair of distributions whose events are the kernel and the bias.
 
     Raises:
-      ValueError: If `df` is 2 or less, or the initial scale is not positive.
+      ValueError: If `df` is 2 or less or infinite, or the initial scale is not positive.
 
     Example:
       >>> import tensorflow as tf
@@ -63,10 +63,10 @@ def student_t(
       >>> student_t(KernelBias(spec), df=4.0, initial_scale=1.0).kernel.distribution.scale.numpy().round(3)[0, 0]
       np.float32(0.707)
     """
-    if not df > 2:
+    if not 2 < df < math.inf:
         raise ValueError(
-            "A Student-t posterior has more than 2 degrees of freedom: with fewer its variance is infinite, and so is "
-            f"that of the outputs. Received df={df!r}. A Student-t prior may have fewer."
+            "A Student-t posterior has more than 2 degrees of freedom, a finite number: with fewer its variance is "
+            f"infinite, and so is that of the outputs. Received df={df!r}. A Student-t prior may have fewer."
         )
 
     def make(loc: Any, scale: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 
 import numpy as np
 import tensorflow as tf
@@ -19,15 +20,15 @@ def starting_scale(spec: WeightSpec, initial_scale: float | None, initial_scale_
     """Initial standard deviation of a weight: as given, or relative to `sqrt(2 / fan_in)`.
 
     Raises:
-      ValueError: If it is not positive.
+      ValueError: If it is not a positive, finite number.
     """
-    scale = initial_scale_ratio * spec.he_stddev if initial_scale is None else initial_scale
-    if not scale > 0:
+    factor, unit = (initial_scale_ratio, spec.he_stddev) if initial_scale is None else (initial_scale, 1.0)
+    if not (isinstance(factor, numbers.Real) and 0 < factor < math.inf):
         raise ValueError(
-            "A posterior starts with a positive scale. "
-            f"Received initial_scale={initial_scale}, initial_scale_ratio={initial_scale_ratio}."
+            f"A posterior starts with a positive scale. Received initial_scale={initial_scale}, "
+            f"initial_scale_ratio={initial_scale_ratio}: give one finite number for all weights."
         )
-    return scale
+    return factor * unit
 
 
 def initial_location(spec: WeightSpec, scale: float) -> tf.Tensor:

@@ -11,8 +11,8 @@ from bayesconv.weights import KernelBias, map_kernel_bias
 def flat(specs: KernelBias) -> KernelBias:
     """No preference at all: improper, for posteriors whose noise is fixed or multiplies a point estimate.
 
-    Under it the KL of `"filterwise_dropout"` is a constant, which is left out. A posterior that learns its scales
-    would make them infinite, so every other is refused.
+    Under it the KL of `"filterwise_dropout"` and of `"batch_ensemble"` is a constant, which is left out. A posterior
+    that learns its scales would make them infinite, so every other is refused.
 
     Args:
       specs: What is known of the kernel and the bias.

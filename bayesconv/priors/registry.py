@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +37,7 @@ def each(
 
 
 def check_positive(*scales: float) -> None:
-    """Raises a ValueError unless all scales are positive numbers."""
+    """Raises a ValueError unless all scales are positive, finite numbers."""
     received = ", ".join(map(str, scales))
     if not all(isinstance(scale, numbers.Real) for scale in scales):
         raise ValueError(
@@ -45,8 +46,15 @@ def check_positive(*scales: float) -> None:
         )
     if not all(scale > 0 for scale in scales):
         raise ValueError(f"The scale of a prior must be positive. Received {received}.")
+    if not all(scale < math.inf for scale in scales):
+        raise ValueError(
+            f"The scale of a prior must be finite. Received {received}: for no preference at all there is prior='flat'."
+        )
 
 
 def number(value: float, spec: WeightSpec) -> np.ndarray:
-    """A number in the weight's type."""
-    return np.asarray(value, spec.dtype.as_numpy_dtype)
+    """A number in the weight's type; a ValueError if it is not finite there."""
+    result = np.asarray(value, spec.dtype.as_numpy_dtype)
+    if not np.isfinite(result).all():
+        raise ValueError(f"A parameter of a prior is finite in {spec.dtype.name}. Received {value}.")
+    return result

@@ -155,12 +155,14 @@ PRIOR_DENSITY = "a prior may be improper, but needs `log_prob`"
 
 # The posterior that a prior without a density is for, and the prior of a posterior without one.
 POSTERIOR_OF = {"rank_1": "rank_1", "flat": "filterwise_dropout"}
-PRIOR_OF = {posterior: prior for prior, posterior in POSTERIOR_OF.items()}
+PRIOR_OF = {"batch_ensemble": "flat", **{posterior: prior for prior, posterior in POSTERIOR_OF.items()}}
 
 # Estimators that flip signs, or need normals; posteriors whose signs may not be flipped, or that are not normal.
 FLIPPING = frozenset({"antithetic", "flipout", "grouped_flipout", "sliced"})
 OF_NORMALS = frozenset({"local_reparameterization"})
-NOT_SYMMETRIC = frozenset({"filterwise_dropout", "low_rank_normal", "matrix_normal", "mixture_of_means", "rank_1"})
+NOT_SYMMETRIC = frozenset(
+    {"batch_ensemble", "filterwise_dropout", "low_rank_normal", "matrix_normal", "mixture_of_means", "rank_1"}
+)
 NOT_NORMAL = NOT_SYMMETRIC | {"laplace", "radial", "student_t"}
 WITHOUT_ENTROPY = frozenset({"mixture_of_means"})  # which the prior "tied_mean" asks for
 

@@ -53,7 +53,7 @@ def _check(descriptor, layer, dtype, path):
     inputs = descriptor.inputs(dtype=dtype)
     assert type(again) is type(layer)
     assert list(again.named_variables) == list(layer.named_variables)
-    for call in ({"seed": SEED}, {"seed": SEED, "is_training": False}, {"weights": "mean"}):
+    for call in ({"seed": SEED}, {"seed": SEED, "is_training": False}, {"seed": SEED, "weights": "mean"}):
         np.testing.assert_array_equal(again(inputs, **call), layer(inputs, **call))
         if layer.extra_loss is not None:
             np.testing.assert_array_equal(again.extra_loss, layer.extra_loss)

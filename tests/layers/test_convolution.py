@@ -294,7 +294,10 @@ def test_numpy_integers_are_integers():
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_an_empty_batch_has_the_shape_of_its_filters(rank):
     layer = bc.Convolution(1, 4, 3, rank=rank, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
-    assert layer(np.zeros([0, *[6] * rank, 1], np.float32)).shape == (0, *[4] * rank, 4)
+    empty = tf.zeros([0, *[6] * rank, 1])
+    compiled = tf.function(lambda x: layer(x), input_signature=[tf.TensorSpec([None, *[6] * rank, 1])])
+    for call in (layer, tf.function(lambda x: layer(x)), compiled):
+        assert call(empty).shape == (0, *[4] * rank, 4)
 
 
 # Leading axes.

@@ -7,10 +7,12 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import bayesconv as bc
 from bayesconv import calls, estimators
 
+tfd = tfp.distributions
 X = np.ones([4, 3])
 
 
@@ -88,3 +90,38 @@ def test_a_new_posterior_scale_shows_at_the_next_call_of_a_compiled_function():
         scale = distribution.distribution.scale
         scale.assign(2.0 * tf.convert_to_tensor(scale))
     np.testing.assert_allclose(compiled(seed) - layer(X, weights="mean"), 2 * before, rtol=1e-9)
+
+
+@pytest.mark.parametrize("weights", ["sample", "coherent", "mean"])
+@pytest.mark.parametrize("divergence", ["exact", "monte_carlo"])
+def test_a_training_call_has_its_penalty_however_it_uses_the_weights(weights, divergence):
+    layer = _custom(functools.partial(bc.make_kernel_bias_flipout, divergence=divergence))
+    layer(X, seed=1, weights=weights)
+    expected = layer.extra_loss
+    assert float(expected) > 0
+    if divergence == "exact":
+        np.testing.assert_allclose(expected, layer.divergence.penalty(None, None))
+    elif weights == "coherent":
+        w, q, p = layer.extra_result, layer.posterior, layer.prior
+        parts = zip(w, q, p, strict=True)
+        np.testing.assert_allclose(expected, sum(float(b.log_prob(a) - c.log_prob(a)) for a, b, c in parts), rtol=1e-9)
+    layer(X, seed=1, weights=weights, is_training=False)
+    assert layer.extra_loss is None
+
+
+def test_a_mean_that_does_not_exist_is_refused():
+    def posterior(specs):
+        return bc.map_kernel_bias(
+            lambda s: tfd.Sample(tfd.Cauchy(tf.Variable(0.0, dtype=s.dtype), np.float64(1.0)), s.shape), specs
+        )
+
+    layer = _custom(functools.partial(bc.make_kernel_bias_reparameterization, posterior=posterior, prior="cauchy"))
+    assert layer(X, seed=1).shape == (4, 2)
+    with pytest.raises(ValueError, match="`doubled` has one of Cauchy, Cauchy, without: use weights='sample' or"):
+        tf.function(lambda: layer(X, weights="mean"))()
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_weights_of_half_precision_are_refused_with_the_way_out(dtype):
+    with pytest.raises(ValueError, match=rf'with bc\.compute_dtype\("{dtype.name}"\)'):
+        bc.Affine(3, 2, dtype=dtype)

@@ -16,7 +16,7 @@ Variables = Mapping[str, np.ndarray]
 Moments = tuple[np.ndarray, np.ndarray]
 
 # Priors of posteriors that have no density; any other takes any prior.
-OWN_PRIORS = {"rank_1": "rank_1", "filterwise_dropout": "flat"}
+OWN_PRIORS = {"rank_1": "rank_1", "filterwise_dropout": "flat", "batch_ensemble": "flat"}
 
 
 def of_layer(member: Callable[[Variables], Moments]) -> Callable[[Variables], Moments]:
@@ -111,6 +111,14 @@ def variational_dropout(v: Variables) -> Moments:
     return v["loc"].ravel(), (np.exp(2 * v["untransformed_noise_scale"]) * np.square(v["loc"])).ravel()
 
 
+def batch_ensemble(v: Variables) -> Moments:
+    if "input_factors" not in v:  # the bias is a point
+        return v["loc"].ravel(), np.zeros(v["loc"].size)
+    factors = v["input_factors"][..., :, np.newaxis] * v["output_factors"][..., np.newaxis, :]
+    members = np.stack([(v["loc"] * one).ravel() for one in factors])
+    return members.mean(axis=0), np.cov(members, rowvar=False, ddof=0)
+
+
 def filterwise_dropout(v: Variables) -> Moments:
     w = v["loc"]
     if w.ndim == 1:  # the bias is a point
@@ -120,6 +128,7 @@ def filterwise_dropout(v: Variables) -> Moments:
 
 
 MEMBERS: dict[str, Callable[[Variables], Moments]] = {
+    "batch_ensemble": batch_ensemble,
     "filterwise_dropout": filterwise_dropout,
     "gaussian_dropout": gaussian_dropout,
     "k_tied_normal": k_tied_normal,

@@ -305,14 +305,22 @@ def test_with_several_components_it_is_a_bound_within_the_logarithm_of_their_num
 def test_point_estimates_and_fixed_noise_have_no_penalty_under_their_priors(name):
     bias = randomized(posteriors, name, {}, "bias")
     assert kl_of(bias, prior_for(bias, "flat")) == 0.0
-    kernel = randomized(posteriors, "filterwise_dropout", {}, "kernel")
-    assert kl_of(kernel, prior_for(kernel, "flat")) == 0.0
+    for fixed in ("filterwise_dropout", "batch_ensemble"):
+        kernel = randomized(posteriors, fixed, {}, "kernel")
+        assert kl_of(kernel, prior_for(kernel, "flat")) == 0.0
 
 
 @pytest.mark.parametrize("divergence", ["exact", "monte_carlo", "best_effort"])
 @pytest.mark.parametrize(
     ("name", "prior"),
-    [("rank_1", "normal"), ("filterwise_dropout", "laplace"), ("rank_1", "flat"), ("filterwise_dropout", "rank_1")],
+    [
+        ("rank_1", "normal"),
+        ("filterwise_dropout", "laplace"),
+        ("rank_1", "flat"),
+        ("filterwise_dropout", "rank_1"),
+        ("batch_ensemble", "normal"),
+        ("batch_ensemble", "rank_1"),
+    ],
 )
 def test_priors_of_another_kind_are_refused_with_the_reason(name, prior, divergence):
     q = randomized(posteriors, name, {}, "kernel")
