@@ -359,7 +359,7 @@ def test_an_own_variational_layer_draws_once_in_a_call_and_states_its_penalty():
     np.testing.assert_allclose(y, tf.reshape(w**2, [1, 1]), rtol=1e-6)
     expected = 0.5 * (layer.posterior.log_prob(w) - layer.prior.log_prob(w))
     np.testing.assert_allclose(layer.extra_loss, expected, rtol=1e-6)
-    # With the mean weights the penalty stays that of a draw: log-densities at the mean differ by 0.5 log 4 + 0.5.
+    # With the mean weights the penalty stays that of a draw: log-densities at the mean differ by log 2 + 0.5.
     np.testing.assert_allclose(layer(tf.ones([1, 1]), seed=1, weights="mean"), [[1.0]])
     assert abs(float(layer.extra_loss) - 0.5 * (math.log(2.0) + 0.5)) > 1e-3
     layer(tf.ones([1, 1]), is_training=False)
