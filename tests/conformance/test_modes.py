@@ -1,7 +1,7 @@
 """Every layer, estimator, prior and posterior gives the same numbers in every way of running a layer.
 
-A pairwise covering of layers, estimators and modes runs always, their product with `-m full`; priors and posteriors
-take turns in both.
+A pairwise covering of one layer of each kind, estimators and modes runs always, the product of all with `-m full`;
+priors and posteriors take turns in both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import bayesconv as bc
 from bayesconv import estimators, posteriors, priors
 from bayesconv.registry import name_of
 
-AXES = (descriptors.LINEAR, estimators.names(), descriptors.MODES)
+AXES = (descriptors.DISTINCT, estimators.names(), descriptors.MODES)
 TURNS = (priors.names(), posteriors.names())
 NAMES = ("descriptor", "estimator", "mode", "prior", "posterior")
 SEED = tf.constant([3, 4])
@@ -36,7 +36,7 @@ def _run(layer, inputs, seed):
 def _assert_close(found, expected, rtol=1e-5):
     for value, wanted in zip(found, expected, strict=True):
         scale = float(tf.reduce_max(tf.abs(wanted)))
-        np.testing.assert_allclose(value, wanted, rtol=rtol, atol=rtol * scale)
+        np.testing.assert_allclose(value, wanted, rtol=rtol, atol=rtol * max(scale, 0.1))
 
 
 @functools.cache
@@ -181,7 +181,8 @@ def check_one(descriptor, make, tmp_path):
     assert all(np.isfinite(slope).all() for slope in slopes)
     if _estimators(layer) == {"reparameterization"}:
         _assert_close([alone[0]], [layer(inputs, seed=SEED)[0]])
-        _assert_close([layer(inputs[0], seed=SEED)], [alone[0]])  # without a batch axis
+        if isinstance(layer, bc.layers.Linear):  # without a batch axis, which pooling needs
+            _assert_close([layer(inputs[0], seed=SEED)], [alone[0]])
 
 
 CHECKS = {name.removeprefix("check_"): check for name, check in list(globals().items()) if name.startswith("check_")}

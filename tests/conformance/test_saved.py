@@ -78,7 +78,7 @@ def test_layers(descriptor, estimator, prior, posterior, dtype, tmp_path):
 @pytest.mark.full
 @pytest.mark.parametrize(("estimator", "prior", "posterior"), descriptors.all_pairs(*CHOICES), ids=_names)
 def test_every_pair_of_choices(estimator, prior, posterior, tmp_path):
-    test_layers(descriptors.BY_NAME["convolution2d"], tf.float32, estimator, prior, posterior, tmp_path)
+    test_layers(descriptors.BY_NAME["convolution2d"], estimator, prior, posterior, tf.float32, tmp_path)
 
 
 def test_a_fresh_process_computes_the_same_bits(tmp_path):

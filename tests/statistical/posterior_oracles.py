@@ -114,8 +114,8 @@ def variational_dropout(v: Variables) -> Moments:
 def batch_ensemble(v: Variables) -> Moments:
     if "input_factors" not in v:  # the bias is a point
         return v["loc"].ravel(), np.zeros(v["loc"].size)
-    factors = v["input_factors"][..., :, np.newaxis] * v["output_factors"][..., np.newaxis, :]
-    members = np.stack([(v["loc"] * one).ravel() for one in factors])
+    pairs = zip(v["input_factors"], v["output_factors"], strict=True)
+    members = np.stack([(v["loc"] * np.outer(r, s)).ravel() for r, s in pairs])
     return members.mean(axis=0), np.cov(members, rowvar=False, ddof=0)
 
 

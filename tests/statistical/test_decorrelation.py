@@ -62,7 +62,7 @@ def estimator_oracle(name: str, case_name: str = "conv2d") -> oracles.EstimatorO
     return oracle.in_case(oracles.CASES[case_name])
 
 
-@pytest.mark.parametrize(("estimator", "case_name"), diagonal(ESTIMATORS, oracles.CASES, always=["conv2d", "affine"]))
+@pytest.mark.parametrize(("estimator", "case_name"), diagonal(ESTIMATORS, oracles.CASES, always=["affine"]))
 def test_examples_covary_by_the_shared_formula_or_not_at_all(estimator, case_name):
     # The last example repeats the first: their correlation is 1 if noise is shared, -1 if mirrored, and 0 if not.
     if not (is_exact(estimator, case_name) and estimator_oracle(estimator).is_noisy):
@@ -156,17 +156,16 @@ def drawn(case: oracles.Case, estimator: Any, num: int = NUM_DRAWS) -> tuple[np.
     return outputs.reshape([num, -1]), oracles.output_moments(case, x, *oracles.moments_of(layer))
 
 
-@pytest.mark.parametrize("name", SLICES)
-def test_examples_share_their_noise_within_a_slice_and_not_beyond(name):
+@pytest.mark.parametrize(("name", "case"), diagonal(SLICES, [SEVEN, SEVEN_IMAGES]))
+def test_examples_share_their_noise_within_a_slice_and_not_beyond(name, case):
     choice, oracle = SLICES[name]
-    for case in (SEVEN, SEVEN_IMAGES):
-        outputs, exact = drawn(case, choice)
-        assert all(comparison.agrees for comparison in check_within_examples(outputs, exact).values())
-        assert compare_between_examples(outputs, exact, oracle.correlation).agrees
-        others = (oracles.together, oracles.apart, *(kind(n) for kind in KINDS for n in (2, 4)))
-        for other in others:
-            if (other(7) != oracle.correlation(7)).any():
-                assert not compare_between_examples(outputs, exact, other).agrees
+    outputs, exact = drawn(case, choice)
+    assert all(comparison.agrees for comparison in check_within_examples(outputs, exact).values())
+    assert compare_between_examples(outputs, exact, oracle.correlation).agrees
+    others = (oracles.together, oracles.apart, *(kind(n) for kind in KINDS for n in (2, 4)))
+    for other in others:
+        if (other(7) != oracle.correlation(7)).any():
+            assert not compare_between_examples(outputs, exact, other).agrees
 
 
 KINDS = (oracles.in_slices, oracles.in_balanced_slices)

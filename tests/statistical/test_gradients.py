@@ -156,7 +156,7 @@ def test_every_estimator_has_an_oracle_for_its_gradients():
     assert set(estimators.names()) == set(oracles.ESTIMATOR_ORACLES)
 
 
-@pytest.mark.parametrize(("estimator", "num_examples"), diagonal([*NOISY, *SLICES], BATCH_SIZES, width=2))
+@pytest.mark.parametrize(("estimator", "num_examples"), diagonal([*NOISY, *SLICES], BATCH_SIZES))
 def test_gradients_have_the_mean_and_the_variance_of_their_formulas(estimator, num_examples):
     data, found = regression(num_examples), sampled(estimator, num_examples)
     variances = exact_variances_of(estimator, data)

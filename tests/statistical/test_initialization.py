@@ -60,8 +60,9 @@ def test_sampled_activations_keep_their_variance_through_ten_dense_layers(estima
     assert abs(log_drift_per_layer(functools.partial(dense, estimator=estimator), DENSE_INPUTS)) < 0.1
 
 
-@pytest.mark.parametrize("make", [(dense, DENSE_INPUTS), (convolution, CONVOLUTION_INPUTS)], ids=["dense", "conv"])
-@pytest.mark.parametrize("posterior", posteriors.names())
+@pytest.mark.parametrize(
+    ("posterior", "make"), diagonal(posteriors.names(), [(dense, DENSE_INPUTS), (convolution, CONVOLUTION_INPUTS)])
+)
 def test_sampled_activations_keep_their_variance_under_every_posterior(posterior, make):
     choices = {"estimator": "reparameterization", "prior": posterior_oracles.OWN_PRIORS.get(posterior, "normal")}
     drift = log_drift_per_layer(functools.partial(make[0], posterior=posterior, **choices), make[1])

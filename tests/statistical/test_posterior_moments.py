@@ -32,7 +32,15 @@ OPTIONS = [
     ("variational_dropout", {"share_scale": "layer"}),
 ]
 SHAPES = {"kernel": ((2, 1, 2, 3), 0), "batch": ((2, 3, 2), 1), "bias": ((4,), 0)}
-LEADING = {"factors", "input_loc", "untransformed_input_scale", "output_loc", "untransformed_output_scale"}
+LEADING = {
+    "factors",
+    "input_factors",
+    "output_factors",
+    "input_loc",
+    "untransformed_input_scale",
+    "output_loc",
+    "untransformed_output_scale",
+}
 
 
 def randomized(pieces: Any, name: str, options: dict[str, Any], shape: str, dtype: tf.DType = tf.float64) -> Any:
