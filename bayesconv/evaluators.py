@@ -15,7 +15,7 @@ from bayesconv.distributions import SIGN_SYMMETRIC, traits
 from bayesconv.inputs import dtype_of
 from bayesconv.layers import Layer, Linear
 from bayesconv.likelihoods import Likelihood
-from bayesconv.predictive import Sums, added
+from bayesconv.predictive import Sums, added, standard_error
 from bayesconv.sampling import Bank, Sampler, sampler_of
 
 PORTION = 16  # draws at a time where their number is not known beforehand
@@ -101,7 +101,7 @@ class BySampling:
 
     def _is_enough(self, parts: list[Sums], tolerance: float) -> bool:
         count = sum(part.num_draws for part in parts)
-        return count >= LEAST and added(parts).error() <= tolerance
+        return count >= LEAST and standard_error(parts) <= tolerance
 
 
 class ByMoments:

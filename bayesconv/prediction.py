@@ -86,6 +86,7 @@ def predict(
     is_adaptive = num_samples == "auto"
     count = max_samples if is_adaptive else num_samples
     _check_arguments(count, method, weights, batch_size, tolerance, antithetic)
+    _check_combination(method, weights, is_adaptive, antithetic)
     members: list[Any] = list(model) if isinstance(model, (list, tuple)) else [model]
     if not members:
         raise ValueError("predict needs a model or a list with at least one. Received an empty list.")
@@ -106,9 +107,18 @@ def predict(
     averages = Averages(keep_samples, sampling.MEMORY_BUDGET)
     for batch in tqdm(batches, "predict", len(batches) or None, unit="batch", disable=not progress):
         averages.add([made.evaluate(batch) for made in evaluators])
-    return averages.summarize(
-        seed, family.name, family.entropy_of_mean, is_adaptive=is_adaptive and method == "sampling"
-    )
+    return averages.summarize(seed, family.name, family.entropy_of_mean, is_adaptive=is_adaptive)
+
+
+def _check_combination(method: str, weights: str, is_adaptive: bool, antithetic: bool) -> None:
+    asked = {'num_samples="auto"': is_adaptive, "antithetic=True": antithetic, 'weights="mean"': weights == "mean"}
+    without_draws = {'method="moments"': method == "moments", 'weights="mean"': weights == "mean"}
+    for choice in (name for name, is_chosen in without_draws.items() if is_chosen):
+        others = [name for name, is_chosen in asked.items() if is_chosen and name != choice]
+        if others:
+            raise ValueError(
+                f"{choice} is a single pass without draws. Received {', '.join(others)} too: leave it out."
+            )
 
 
 def _member_seed(seed: Any, index: int) -> tf.Tensor:

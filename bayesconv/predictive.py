@@ -32,10 +32,12 @@ class Sums(NamedTuple):
         """Number of draws that were added up; 1 for a single pass without any."""
         return 1 if self.outputs is None else len(self.outputs)
 
-    def error(self) -> float:
-        """Largest standard error of an average of the batch that comes from there being no more draws."""
-        variance = np.maximum(self.square / self.num_draws - np.square(self.mean / self.num_draws), 0.0)
-        return float(np.sqrt(variance / max(self.num_draws - 1, 1)).max(initial=0.0))
+
+def standard_error(parts: Sequence[Sums]) -> float:
+    """Largest standard error of an average of the batch that comes from there being no more draws."""
+    count = sum(part.num_draws for part in parts)
+    mean, square = (sum(part[i] for part in parts) / count for i in range(2))
+    return float(np.sqrt(np.maximum(square - np.square(mean), 0.0) / max(count - 1, 1)).max(initial=0.0))
 
 
 def added(parts: Sequence[Sums]) -> Sums:

@@ -359,9 +359,13 @@ def test_an_own_variational_layer_draws_once_in_a_call_and_states_its_penalty():
     np.testing.assert_allclose(y, tf.reshape(w**2, [1, 1]), rtol=1e-6)
     expected = 0.5 * (layer.posterior.log_prob(w) - layer.prior.log_prob(w))
     np.testing.assert_allclose(layer.extra_loss, expected, rtol=1e-6)
-    # With the mean weights the penalty stays that of a draw: log-densities at the mean differ by log 2 + 0.5.
-    np.testing.assert_allclose(layer(tf.ones([1, 1]), seed=1, weights="mean"), [[1.0]])
-    assert abs(float(layer.extra_loss) - 0.5 * (math.log(2.0) + 0.5)) > 1e-3
+    # With the mean weights the penalty is still that of a draw, whose expectation is half of KL = log 2 + 0.125; at the
+    # mean weights themselves it would be half of log 2 + 0.5. 400 draws have a standard error of 0.02 and less.
+    found = []
+    for seed in range(400):
+        np.testing.assert_allclose(layer(tf.ones([1, 1]), seed=seed, weights="mean"), [[1.0]])
+        found.append(float(layer.extra_loss))
+    assert abs(np.mean(found) - 0.5 * (math.log(2.0) + 0.125)) < 0.09
     layer(tf.ones([1, 1]), is_training=False)
     assert layer.extra_loss is None
     assert len(layer.trainable_variables) == 1

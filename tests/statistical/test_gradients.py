@@ -39,6 +39,7 @@ import pytest
 import tensorflow as tf
 from covering import diagonal
 from sampling import draws
+from test_decorrelation import SLICES as SLICED
 from test_decorrelation import signs_shared_by_the_batch
 
 import bayesconv as bc
@@ -89,18 +90,9 @@ def exact_local_variances(data: Regression) -> tuple[np.ndarray, np.ndarray]:
 
 
 SLICES = {
-    "three slices": (
-        {"name": "sliced", "num_slices": 3},
-        oracles.EstimatorOracle(oracles.everywhere, oracles.in_slices(3), oracles.together),
-    ),
-    "balanced slices": (
-        {"name": "sliced", "num_slices": 4, "draws": "balanced"},
-        oracles.EstimatorOracle(oracles.everywhere, oracles.in_balanced_slices(4), oracles.together),
-    ),
-    "independent slices": (
-        {"name": "sliced", "num_slices": 3, "draws": "independent"},
-        oracles.EstimatorOracle(oracles.everywhere, oracles.in_slices(3), oracles.in_slices(3)),
-    ),
+    "three slices": SLICED["flipped"],
+    "balanced slices": SLICED["balanced"],
+    "independent slices": SLICED["independent"],
 }
 
 
