@@ -31,6 +31,14 @@ class _Branch:
         self.order: dict[Any, int] = {}
         self.uses: dict[Any, int] = {}
         self._seed: tuple[Any, tf.Tensor] | None = None
+        self._layer_seeds: dict[Any, tuple[Any, tf.Tensor]] = {}
+
+    def layer_seed(self, layer: Any) -> tf.Tensor:
+        kept = self._layer_seeds.get(layer)
+        if kept is None or not is_reachable(kept[0]):
+            folded = random.fold_in(self.seed, self.order.setdefault(layer, len(self.order)))
+            kept = self._layer_seeds[layer] = graph_context(), folded
+        return kept[1]
 
     @property
     def seed(self) -> tf.Tensor:
@@ -143,8 +151,7 @@ class Call:
 
     def layer_seed(self, layer: Any) -> tf.Tensor:
         """The layer's seed in this call."""
-        order = self._branch.order
-        return random.fold_in(self._branch.seed, order.setdefault(layer, len(order)))
+        return self._branch.layer_seed(layer)
 
     def nested(self, seed: random.Seed, is_training: bool, weights: str) -> Call:
         """The call that an inner layer belongs to: this one, or another mode or branch of it."""

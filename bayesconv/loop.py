@@ -117,7 +117,7 @@ class TrainingLoop:
             terms, kl_weight = self._objective(inputs, targets, self._step)
         gradients = tape.gradient(terms.loss, variables)
         _check_gradients(variables, gradients)
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in (terms.loss, *gradients)])
+        finite = _all_finite([terms.loss, *gradients])
         # A step that went wrong must not spoil the weights: they show where it did.
         tf.cond(finite, lambda: self._apply(gradients), lambda: tf.constant(0, tf.int64))
         return *terms, kl_weight, finite
@@ -171,6 +171,11 @@ class TrainingLoop:
             f"Training stopped in epoch {epoch}: the loss, its gradient or the weights are not finite, beginning with "
             f"{where}. {kept} Look at the data; a smaller learning rate or initial scale may help."
         )
+
+
+def _all_finite(values: Any) -> tf.Tensor:
+    # A sum of squares takes one pass over the numbers; it overflows only where a step would be senseless too.
+    return tf.math.is_finite(tf.add_n([tf.cast(tf.nn.l2_loss(value), tf.float64) for value in values]))
 
 
 def _check_gradients(variables: Any, gradients: Any) -> None:

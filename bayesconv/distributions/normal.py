@@ -25,8 +25,13 @@ class Normal(tfd.Normal):
 
     def _sample_n(self, n: Any, seed: Any = None) -> tf.Tensor:
         loc, scale = tf.convert_to_tensor(self.loc), tf.convert_to_tensor(self.scale)
-        shape = tf.concat([[n], self._batch_shape_tensor(loc=loc, scale=scale)], axis=0)
-        return loc + scale * random.normal(shape, seed, loc.dtype)
+        return loc + scale * random.normal(self._shape_of(n, loc, scale), seed, loc.dtype)
+
+    def _shape_of(self, n: Any, loc: tf.Tensor, scale: tf.Tensor) -> Any:
+        num, shape = tf.get_static_value(n), tf.broadcast_static_shape(loc.shape, scale.shape)
+        if num is not None and shape.is_fully_defined():
+            return [int(num), *shape.as_list()]
+        return tf.concat([[n], self._batch_shape_tensor(loc=loc, scale=scale)], axis=0)
 
 
 def independent(distribution: tfd.Distribution) -> tfd.Distribution:

@@ -98,7 +98,7 @@ def example_signs(tensor: tf.Tensor, batch_shape: tf.TensorShape, seed: tf.Tenso
     """Signs `[N, 1.., (B..,) C]` for a tensor `[N, .., (B..,) C]`."""
     # The batch shape is the kernel's: where the inputs broadcast along it, every kernel still gets signs of its own.
     ones = [1] * (tensor.shape.rank - 2 - batch_shape.rank)
-    static: list[Any] = [*ones, *batch_shape.as_list()]
-    shape = tf.shape(tensor)
-    shape = tf.concat([shape[:1], tf.cast(static, tf.int32), shape[-1:]], axis=0)
-    return random.signs(shape, seed, tensor.dtype)
+    inner: list[Any] = [*ones, *batch_shape.as_list(), tensor.shape[-1]]
+    if tensor.shape[0] is not None:
+        return random.signs([tensor.shape[0], *inner], seed, tensor.dtype)
+    return random.signs(tf.concat([tf.shape(tensor)[:1], inner], axis=0), seed, tensor.dtype)
