@@ -29,7 +29,7 @@ test: .venv/dev ## Runs the test suite
 	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 full: .venv/dev ## Runs the full product of layer, estimator, prior and way of running
-	$(BIN)/python -m pytest -q -m full --numprocesses=auto --maxprocesses=4
+	$(BIN)/python -m pytest -q -m full --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 lint: .venv/dev ## Checks style
 	$(BIN)/ruff check .

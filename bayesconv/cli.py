@@ -29,6 +29,7 @@ KINDS = (
     "priors",
     "schedules",
 )
+METHODS = ("sampling", "moments")  # of prediction, likewise
 BAD_INPUT, PROGRAMMING_ERROR, INTERRUPTED = 2, 1, 130
 
 
@@ -173,11 +174,24 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a trained run")
 
 
+def _add_method(parser: argparse.ArgumentParser) -> None:
+    about = "draws of the weights, or a single pass of moments without any; the configuration's if unset"
+    parser.add_argument("--method", choices=METHODS, help=about)
+
+
+def _count_or_auto(text: str) -> int | str:
+    if text == "auto":
+        return text
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be a positive integer or auto. Received {text!r}.")
+
+
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
-    parser.add_argument(
-        "--num-samples", type=int, metavar="S", help="draws of the weights; the configuration's if unset"
-    )
+    _add_method(parser)
+    about = "draws of the weights, or auto for as many as it takes; the configuration's if unset"
+    parser.add_argument("--num-samples", type=_count_or_auto, metavar="S", help=about)
     parser.add_argument("--seed", type=int, metavar="SEED", help="of the draws; the configuration's if unset")
 
 
@@ -186,6 +200,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", type=Path, metavar="INPUT", help=".npy, .npz with x or images, or a picture, scaled as in training"
     )
+    _add_method(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .npz; without it CSV is printed")
 
 
@@ -213,7 +228,8 @@ def _run_folder(arguments: argparse.Namespace) -> Path:
 def _evaluate(arguments: argparse.Namespace) -> None:
     with _quiet_imports():
         from bayesconv import evaluation, experiment, runs
-    report = experiment.evaluate(arguments.run, num_samples=arguments.num_samples, seed=arguments.seed)
+    chosen = {key: getattr(arguments, key) for key in ("method", "num_samples", "seed")}
+    report = experiment.evaluate(arguments.run, **chosen)
     _write(f"{evaluation.table(report)}\nWritten to {arguments.run / runs.EVALUATION}\n")
 
 
@@ -227,7 +243,7 @@ def _diagnose(arguments: argparse.Namespace) -> None:
 def _predict(arguments: argparse.Namespace) -> None:
     with _quiet_imports():
         from bayesconv import experiment
-    text = experiment.predict_file(arguments.run, arguments.input, arguments.out)
+    text = experiment.predict_file(arguments.run, arguments.input, arguments.out, method=arguments.method)
     _write(text if arguments.out is None else f"Written to {arguments.out}\n")
 
 

@@ -5,54 +5,95 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 import bayesconv as bc
 from bayesconv import data, metrics
 from bayesconv.data import Dataset, Split
-from bayesconv.prediction import Predictive
+from bayesconv.layers.batch_normalization import is_recalibrated
+from bayesconv.prediction import METHODS, Predictive
+from bayesconv.registry import unknown_name_message
 from bayesconv.runs import Run
 
 UNCERTAINTIES = ("predictive_entropy", "expected_entropy", "mutual_information")
 SCORES = ("predictive_entropy", "mutual_information")
+_CALIBRATING = 256  # training images that give a draw's moments to BatchNorm(policy="recalibrated")
 
 
-def predict(run: Run, images: Any, *, num_samples: int | None = None, seed: int | None = None) -> Predictive:
-    """The run's prediction for images, with its configured draws unless told otherwise.
+def predict(
+    run: Run,
+    images: Any,
+    *,
+    method: str | None = None,
+    num_samples: int | str | None = None,
+    seed: int | None = None,
+) -> Predictive:
+    """The run's prediction for images, as configured unless told otherwise.
 
     Args:
       run: A trained run.
       images: float32 `[N, H, W, C]`.
-      num_samples: Draws of the weights; a run of point weights has one.
+      method: `"sampling"` or `"moments"`, see `bayesconv.predict`; for point weights both are one pass.
+      num_samples: Draws of the weights, or `"auto"`; a run of point weights has one.
       seed: Of the draws.
+
+    Raises:
+      ValueError: If the method is unknown, or draws nothing and `num_samples` or `seed` is given.
     """
-    draws = run.config.evaluation.num_samples if num_samples is None else num_samples
-    return bc.predict(
-        run.model,
-        images,
-        num_samples=draws if run.is_bayesian else 1,
-        seed=run.config.seed if seed is None else seed,
-        likelihood=run.config.objective.likelihood.identifier,
-    )
+    likelihood = run.config.objective.likelihood.identifier
+    options = _options(run, method, num_samples, seed)
+    if is_recalibrated(run.model) and options.get("method") != "moments":
+        options["calibration"] = run.dataset().train.x[:_CALIBRATING]
+    return bc.predict(run.model, images, likelihood=likelihood, **options)
 
 
-def report(run: Run, dataset: Dataset, *, num_samples: int | None = None, seed: int | None = None) -> dict[str, Any]:
+def _options(run: Run, method: str | None, num_samples: int | str | None, seed: int | None) -> dict[str, Any]:
+    settings, method = run.config.evaluation, method or run.config.evaluation.method
+    if method not in METHODS:
+        raise ValueError(unknown_name_message("method of prediction", method, METHODS))
+    given = {"num_samples": num_samples, "seed": seed}
+    if method == "moments" and (drawn := [f"{name}={value}" for name, value in given.items() if value is not None]):
+        raise ValueError(
+            "The method moments is a single pass without draws. "
+            f"Received {' and '.join(drawn)} too: leave that out, or choose the method sampling."
+        )
+    if method == "moments" and run.is_bayesian:
+        return {"method": method}
+    draws = settings.num_samples if num_samples is None else num_samples
+    tolerance = {"tolerance": settings.tolerance} if draws == "auto" and settings.tolerance else {}
+    count = draws if run.is_bayesian else 1
+    return {"num_samples": count, "seed": run.config.seed if seed is None else seed, **tolerance}
+
+
+def report(
+    run: Run,
+    dataset: Dataset,
+    *,
+    method: str | None = None,
+    num_samples: int | str | None = None,
+    seed: int | None = None,
+) -> dict[str, Any]:
     """All results of a run, ready for JSON.
 
     Args:
       run: A trained run.
       dataset: Its data.
+      method: How predictions are made; the configuration's by default.
       num_samples: Draws of the weights; the configuration's by default.
       seed: Of the draws; the configuration's by default.
 
     Returns:
       The scores of `metrics.classification_report` on the test images, mean uncertainties in nats there and on every
       out-of-distribution set, AUROC of telling these from the test images, the scores at the softmax temperature that
-      suits the validation images best, and what the numbers depend on.
+      suits the validation images best, and what the numbers depend on. `num_samples` is 0 for a single pass, whose
+      seed is None, and a pair of the fewest and most draws for any test image where they were not fixed.
     """
 
     def predicted(images: Any) -> Predictive:
-        return predict(run, images, num_samples=num_samples, seed=seed)
+        return predict(run, images, method=method, num_samples=num_samples, seed=seed)
 
     test = predicted(dataset.test.x)
+    draws = test.num_samples
     return {
         "dataset": dataset.name,
         "num_images": len(dataset.test.y),
@@ -60,8 +101,9 @@ def report(run: Run, dataset: Dataset, *, num_samples: int | None = None, seed: 
         **_mean_uncertainties(test),
         "ood": {name: _against(test, predicted(x), run.is_bayesian) for name, x in out_of_distribution(run, dataset)},
         "temperature_scaled": _temperature_scaled(test, dataset.test, predicted(dataset.validation.x), dataset),
-        "num_samples": test.num_samples,
-        "seed": test.seed,
+        "method": "sampling" if np.any(draws) else "moments",
+        "num_samples": draws if np.ndim(draws) == 0 else [int(draws.min()), int(draws.max())],
+        "seed": test.seed if np.any(draws) else None,
         "temperature": run.config.objective.temperature if run.is_bayesian else None,
     }
 
@@ -97,17 +139,32 @@ def _temperature_scaled(
 ) -> dict[str, Any] | None:
     if not dataset.validation_held_out:
         return None  # trained-on images look more certain than new ones: a temperature from them would mislead
-    temperature = metrics.temperature_scale(validation.logits, dataset.validation.y)
-    probs = metrics.apply_temperature(test.logits, temperature).mean(axis=0)
-    return {"softmax_temperature": float(temperature), **metrics.classification_report(probs, labelled.y)}
+    scaled, (logits, held_out) = _logits(test, validation)
+    temperature = metrics.temperature_scale(held_out, dataset.validation.y)
+    probs = metrics.apply_temperature(logits, temperature).mean(axis=0)
+    scores = metrics.classification_report(probs, labelled.y)
+    return {"softmax_temperature": float(temperature), "scaled": scaled, **scores}
+
+
+def _logits(*predictives: Predictive) -> tuple[str, list[Any]]:
+    """What a softmax temperature divides: the logits `[S, N, K]` of all draws, if every prediction has them."""
+    if all(predictive.samples is not None for predictive in predictives):
+        return "logits", [predictive.logits for predictive in predictives]
+    smallest = np.finfo(np.float64).tiny
+    return "log probabilities", [np.log(np.maximum(p.mean, smallest))[np.newaxis] for p in predictives]
 
 
 def _heading(report: Mapping[str, Any]) -> str:
-    temperature = report["temperature"]
-    weights = (
-        "point weights" if temperature is None else f"{report['num_samples']} draws, KL temperature {temperature:g}"
-    )
-    return f"{report['dataset']}: {report['num_images']} test images, {weights}, seed {report['seed']}"
+    start, temperature = f"{report['dataset']}: {report['num_images']} test images", report["temperature"]
+    if temperature is None:
+        return f"{start}, point weights, seed {report['seed']}"
+    if report["method"] == "moments":
+        return f"{start}, single pass of moments, KL temperature {temperature:g}"
+    return f"{start}, {_draws(report['num_samples'])} draws, KL temperature {temperature:g}, seed {report['seed']}"
+
+
+def _draws(num_samples: Any) -> str:
+    return str(num_samples) if isinstance(num_samples, int) else " to ".join(map(str, sorted(set(num_samples))))
 
 
 def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:
@@ -147,6 +204,8 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
     ]
     if report["temperature_scaled"] is None:
         notes.append("No temperature scaling: the validation images were trained on.")
+    elif report["temperature_scaled"]["scaled"] != "logits":
+        notes.append("The softmax temperature divides the logarithms of the probabilities.")
     return notes
 
 

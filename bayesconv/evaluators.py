@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Iterator
 from typing import Any, cast
@@ -52,12 +53,13 @@ class Drawing:
             yield self._single
             return
         for index, start in enumerate(self._starts):
-            bank = self._kept.get(start)
-            if bank is None:
-                bank = self._make(start, min(start + self._starts.step, self._stop))
-            if index < self._num_kept:
-                self._kept[start] = bank
-            yield bank
+            stop = min(start + self._starts.step, self._stop)
+            if index >= self._num_kept:
+                yield self._make(start, stop)  # it gets no name, which would keep it while the next one is made
+                continue
+            if start not in self._kept:
+                self._kept[start] = self._make(start, stop)
+            yield self._kept[start]
 
 
 class BySampling:
@@ -92,9 +94,10 @@ class BySampling:
 
     def evaluate(self, batch: tf.Tensor) -> Sums:
         """Sums over the draws."""
-        batch, parts = tf.cast(batch, self._dtype), []
-        for bank in self._banks:
-            parts.append(self._sampler.evaluate(batch, bank))
+        over = functools.partial(self._sampler.evaluate, tf.cast(batch, self._dtype))
+        parts = []
+        for part in map(over, self._banks):  # where no bank has a name either
+            parts.append(part)
             if self._tolerance is not None and self._is_enough(parts, self._tolerance):
                 break
         return added(parts)

@@ -57,7 +57,9 @@ def train(
     _check_fit(config, dataset)
     model = runs.build_model(config, dataset.input_shape, dataset.num_classes)
     _check_bound(config, model)
-    _check_out_of_distribution(runs.Run(folder, config, {}, model), dataset)
+    untrained = runs.Run(folder, config, {}, model)
+    _check_out_of_distribution(untrained, dataset)
+    _check_method(untrained, dataset)
     announce(f"{model.summary()}\n")
     with runs.set_aside(folder) if overwrite else contextlib.nullcontext():
         return _train_into(folder, model, dataset, config, resume=resume, progress=progress)
@@ -103,13 +105,16 @@ def _fit(model: Layer, dataset: Dataset, config: RunConfig, folder: Path, *, res
     )
 
 
-def predict_file(run_dir: str | Path, source: str | Path, target: str | Path | None = None) -> str:
+def predict_file(
+    run_dir: str | Path, source: str | Path, target: str | Path | None = None, *, method: str | None = None
+) -> str:
     """Predicts the images of a file.
 
     Args:
       run_dir: The run folder.
       source: A `.npy` array, an `.npz` archive with `x` or `images`, or a picture; see `image_files.read_images`.
       target: Where to write the result, `.csv` or `.npz`; None writes nothing.
+      method: `"sampling"` or `"moments"`; the configuration's by default.
 
     Returns:
       The prediction as CSV, one row an image: its number, its class and the class's name, the probability of every
@@ -123,7 +128,7 @@ def predict_file(run_dir: str | Path, source: str | Path, target: str | Path | N
         raise ValueError(f"Predictions are written as .csv or .npz. Received {str(target)!r}; choose such an --out.")
     run = runs.load_run(run_dir)
     images = image_files.read_images(source, run.record["input_shape"], run.record["value_range"])
-    columns = _columns(evaluation.predict(run, images))
+    columns = _columns(evaluation.predict(run, images, method=method))
     text = _as_csv(columns, run.record["class_names"])
     if target is not None and Path(target).suffix == ".npz":
         save_arrays(target, columns)
@@ -147,19 +152,26 @@ def _as_csv(columns: Mapping[str, Any], class_names: Sequence[str]) -> str:
     return stream.getvalue()
 
 
-def evaluate(run_dir: str | Path, *, num_samples: int | None = None, seed: int | None = None) -> dict[str, Any]:
+def evaluate(
+    run_dir: str | Path,
+    *,
+    method: str | None = None,
+    num_samples: int | str | None = None,
+    seed: int | None = None,
+) -> dict[str, Any]:
     """Scores a trained run on its test images and its out-of-distribution sets, and writes `evaluation.json`.
 
     Args:
       run_dir: The run folder.
-      num_samples: Draws of the weights behind each prediction; the configuration's by default.
+      method: `"sampling"`, or `"moments"` for a single pass without draws; the configuration's by default.
+      num_samples: Draws of the weights behind each prediction, or `"auto"`; the configuration's by default.
       seed: Of these draws; the configuration's by default.
 
     Returns:
       The report, which `evaluation.table` prints.
     """
     run = runs.load_run(run_dir)
-    report = evaluation.report(run, run.dataset(), num_samples=num_samples, seed=seed)
+    report = evaluation.report(run, run.dataset(), method=method, num_samples=num_samples, seed=seed)
     write_text(run.folder / runs.EVALUATION, json.dumps(report, indent=2, allow_nan=False) + "\n")
     return report
 
@@ -226,6 +238,16 @@ def _check_bound(config: RunConfig, model: Layer) -> None:
         objectives.check_bound(model, config.objective.bound.identifier, config.objective.num_samples)
     except ValueError as error:
         raise config.settings.error([(("objective", "bound"), str(error))]) from error
+
+
+def _check_method(run: runs.Run, dataset: Dataset) -> None:
+    """Makes one single pass, if that is how predictions will be made, for a layer may have no rule for it."""
+    if run.config.evaluation.method != "moments":
+        return
+    try:
+        evaluation.predict(run, dataset.train.x[:1])
+    except (TypeError, ValueError) as error:
+        raise run.config.settings.error([(("evaluation", "method"), str(error))]) from error
 
 
 def _check_out_of_distribution(run: runs.Run, dataset: Dataset) -> None:

@@ -178,12 +178,39 @@ class Training(Section):
 
 
 class Evaluation(Section):
-    """What is reported."""
+    """What is reported, and how predictions are made for it."""
 
-    num_samples: PositiveInt = 64
-    """Draws of the weights behind each prediction."""
+    method: Literal["sampling", "moments"] = "sampling"
+    """By draws of the weights, or in a single pass of means and variances, which draws nothing."""
+    num_samples: PositiveInt | Literal["auto"] = 64
+    """Draws of the weights behind each prediction; auto draws until every average is known to the tolerance."""
+    tolerance: Positive | None = None
+    """With num_samples auto, the largest standard error of an average that will do; null stands for 0.01."""
     ood: tuple[Part, ...] = Field(default=(), strict=False)
     """Out-of-distribution sets to tell apart from the test images."""
+
+    @pydantic.field_validator("num_samples", mode="wrap")
+    @classmethod
+    def _count_or_auto(cls, value: Any, validate: Any, info: pydantic.ValidationInfo) -> Any:
+        try:
+            count = validate(value)
+        except pydantic.ValidationError as error:
+            raise ValueError(f"must be a positive integer or auto. Received {value!r}.") from error
+        if count == "auto" and info.data.get("method") == "moments":
+            raise ValueError(
+                "must be a number or be left out with method moments, a single pass without draws. Received 'auto'."
+            )
+        return count
+
+    @pydantic.field_validator("tolerance")
+    @classmethod
+    def _only_with_auto(cls, tolerance: float | None, info: pydantic.ValidationInfo) -> float | None:
+        if tolerance is not None and info.data.get("num_samples", "auto") != "auto":
+            received = f"{tolerance:g} with num_samples {info.data['num_samples']}"
+            raise ValueError(
+                f"is what num_samples auto draws to. Received {received}; set that to auto, or leave it out."
+            )
+        return tolerance
 
     @pydantic.field_validator("ood")
     @classmethod

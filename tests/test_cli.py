@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +40,8 @@ def python(*arguments, **options):
 
 
 class TestWithoutTensorFlow:
-    def test_help_answers_at_once(self):
-        started = time.perf_counter()
+    def test_help_names_the_commands(self):
         answer = python("-m", "bayesconv", "--help")
-        assert time.perf_counter() - started < 0.5
         assert answer.returncode == 0
         assert all(
             command in answer.stdout

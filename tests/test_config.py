@@ -439,7 +439,7 @@ class TestShippedConfigurations:
             "laplace_prior",
             "reparameterization",
         ]
-        assert [path.stem for path in CONFIGS] == [f"digits_{name}" for name in names]
+        assert [path.stem for path in CONFIGS] == [*(f"digits_{name}" for name in names), "fashion_mnist_vi"]
 
     @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
     def test_parse_and_name_what_exists(self, path):

@@ -5,6 +5,7 @@ A rule for layers of a type is `rule(layer, moments) -> Moments`.
 
 from bayesconv.moments.activations import quadrature, register_activation
 from bayesconv.moments.blocks import sequential
+from bayesconv.moments.comparison import LayerError, compare_with_sampling
 from bayesconv.moments.linear import linear
 from bayesconv.moments.normal import Transformed
 from bayesconv.moments.normalization import batch_norm, filter_response_norm, group_norm, layer_norm
@@ -15,6 +16,7 @@ from bayesconv.moments.rules import Moments, apply_rule, register_moments, rule_
 from bayesconv.moments.structural import arranged, dropped, upsampled
 
 __all__ = [
+    "LayerError",
     "Moments",
     "Prediction",
     "Transformed",
@@ -22,6 +24,7 @@ __all__ = [
     "arranged",
     "average_pool",
     "batch_norm",
+    "compare_with_sampling",
     "dropped",
     "filter_response_norm",
     "global_average_pool",
