@@ -4,10 +4,10 @@ RUN ?= runs/digits_flipout
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test full lint types build notebooks benchmark results clean help
+.PHONY: demo test full lint types build notebooks benchmark benchmark-peers results clean help
 
 help: ## Shows this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -46,8 +46,11 @@ notebooks: .venv/dev ## Executes the notebooks and keeps their output
 	$(BIN)/jupyter-nbconvert --to notebook --inplace --execute notebooks/*.ipynb \
 	  --ExecutePreprocessor.extra_arguments="['--IPKernelApp.capture_fd_output=False']"
 
-benchmark: .venv/ready ## Times a training step against plain TensorFlow
-	$(BIN)/python -m benchmarks.training_step
+benchmark: .venv/ready ## Times training and prediction against plain TensorFlow
+	$(BIN)/python -m benchmarks.run
+
+benchmark-peers: .venv/ready ## Times other libraries too, installed on first use: several gigabytes
+	$(BIN)/python -m benchmarks.run --sections --peers
 
 results: .venv/ready ## Reproduces the README's table: five seeds of every configuration; took 43 minutes
 	$(BIN)/python -m benchmarks.digits_seeds

@@ -1,10 +1,12 @@
 """Prediction in a single pass of moments against 256 draws: what it costs, and how far the two agree.
 
     python -m benchmarks.single_pass [--nets small_cnn digits_cnn] [--epochs 20] [--seeds 0 1 2]
+    python -m benchmarks.single_pass --nets --runs runs/fashion_mnist_vi
 
 Nets of mean-field normals are trained on the digits of `bc.data`, enlarged to 28x28 except for digits_cnn. Agreement is
 on its test images, and on rotated and inverted ones together (OOD); two sets of 256 draws against one another say how
-much of a difference is chance. Cost is the time of 128 images, relative to a pass of the mean weights.
+much of a difference is chance. Of a run of the command line it is on its own test images, and member by member. Cost is
+the time of 128 images, relative to a pass of the mean weights.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import tensorflow as tf
 from scipy import stats
 
 import bayesconv as bc
-from bayesconv import files
+from bayesconv import files, runs
 from benchmarks.interleaved import time_interleaved
 
 NETS = {"digits_cnn": 8, "small_cnn": 28, "lenet5": 28}
@@ -57,7 +59,8 @@ def nll(predictive: bc.Predictive, y: np.ndarray) -> float:
 def agreement(model: bc.Layer, x: np.ndarray, y: np.ndarray | None = None) -> dict[str, float]:
     """Of a single pass with 256 draws, and of 256 draws with 256 others."""
     single = bc.predict(model, x, method="moments")
-    first, second = (bc.predict(model, x, num_samples=NUM_DRAWS, seed=seed) for seed in (0, 1))
+    options = {"num_samples": NUM_DRAWS, "keep_samples": False}
+    first, second = (bc.predict(model, x, seed=seed, **options) for seed in (0, 1))
     result = {"mean_mutual_information": float(single.mutual_information.mean())}
     result["mean_mutual_information_sampling"] = float(first.mutual_information.mean())
     for name in ("predictive_entropy", "mutual_information"):
@@ -68,6 +71,7 @@ def agreement(model: bc.Layer, x: np.ndarray, y: np.ndarray | None = None) -> di
         for name, predictive in (("", single), ("_sampling", first)):
             result[f"accuracy{name}"] = float((predictive.mean.argmax(-1) == y).mean())
             result[f"nll{name}"] = nll(predictive, y)
+            result[f"ece{name}"] = bc.metrics.expected_calibration_error(predictive.mean, y)
     return result
 
 
@@ -100,6 +104,30 @@ def measure(net: str, epochs: int, seed: int) -> dict[str, Any]:
         "test": agreement(model, test, data.test.y),
         "ood": agreement(model, enlarged(strange, NETS[net])),
     }
+
+
+def measure_run(folder: str) -> dict[str, Any]:
+    """Agreement of a trained run on its test images, and behind each member of its model on the first hundred."""
+    run = runs.load_run(folder)
+    test = run.dataset().test
+    members = bc.moments.compare_with_sampling(run.model, test.x[:100], num_samples=NUM_DRAWS)
+    return {"test": agreement(run.model, test.x, test.y), "members": [member._asdict() for member in members]}
+
+
+def describe_run(folder: str, row: dict[str, Any]) -> str:
+    """The figures of a run as two tables."""
+    names = sorted(name.removesuffix("_sampling") for name in row["test"] if name.endswith("_sampling"))
+    lines = [f"{folder} | single pass | 256 draws, or two sets of them", "|---|---|---|"]
+    lines += [f"| {name} | {row['test'][name]:.4f} | {row['test'][f'{name}_sampling']:.4f} |" for name in names]
+    lines += [
+        "",
+        "| behind | error of the mean / std | variance / that of draws | correlation of variances |",
+        "|---|---|---|---|",
+    ]
+    for member in row["members"]:
+        cells = (f"{member[key]:.3f}" for key in ("mean_error", "variance_ratio", "variance_correlation"))
+        lines.append(f"| {member['name']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def averaged(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -136,7 +164,8 @@ HEADER = (
 def main() -> None:
     """Runs the comparison, prints a table and writes it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nets", nargs="+", choices=sorted(NETS), default=list(NETS))
+    parser.add_argument("--nets", nargs="*", choices=sorted(NETS), default=list(NETS))
+    parser.add_argument("--runs", nargs="*", default=[], help="folders of trained runs")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/single_pass.json"))
@@ -145,9 +174,12 @@ def main() -> None:
     for net in arguments.nets:
         rows[net] = averaged([measure(net, arguments.epochs, seed) for seed in arguments.seeds])
         print(HEADER if len(rows) == 1 else "", line(net, rows[net]), sep="\n" if len(rows) == 1 else "", flush=True)
+    of_runs = {folder: measure_run(folder) for folder in arguments.runs}
+    for folder, row in of_runs.items():
+        print(describe_run(folder, row))
     about = {"machine": f"{os.cpu_count()} cores, {platform.machine()}", "tensorflow": tf.__version__}
     settings = {"epochs": arguments.epochs, "seeds": arguments.seeds, "temperature": TEMPERATURE, "draws": NUM_DRAWS}
-    files.write_text(arguments.out, json.dumps({**about, **settings, "nets": rows}, indent=1) + "\n")
+    files.write_text(arguments.out, json.dumps({**about, **settings, "nets": rows, "runs": of_runs}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,28 @@
+"""torch-uncertainty."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, ClassVar
+
+from torch import nn
+from torch_uncertainty import layers
+
+from benchmarks.architectures import Linear
+from benchmarks.peers.samplers import SamplerLibrary
+from benchmarks.peers.worker import serve
+
+
+class Library(SamplerLibrary):
+    """The library."""
+
+    versions: ClassVar = {name: version(name) for name in ("torch-uncertainty", "torch")}
+
+    def make(self, linear: Linear, options: dict[str, Any], contender: str) -> nn.Module:
+        """A layer."""
+        kind = layers.BayesLinear if len(linear.shape) == 2 else layers.BayesConv2d
+        return kind(**options)
+
+
+if __name__ == "__main__":
+    serve(Library)
