@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numbers
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import tensorflow as tf
 
 from bayesconv.layers import Layer
+
+# What is known of models from earlier calls.
+_DTYPES: WeakKeyDictionary[Any, tf.DType] = WeakKeyDictionary()
+_OUTPUT_SIZES: WeakKeyDictionary[Any, dict[Any, int]] = WeakKeyDictionary()
 
 
 def check_model(model: Any, what: str) -> None:
@@ -23,7 +28,9 @@ def check_model(model: Any, what: str) -> None:
 
 def dtype_of(model: tf.Module) -> tf.DType:
     """The floating-point type that a model computes in; float32 for one without variables."""
-    return next((v.dtype for v in model.variables if v.dtype.is_floating), tf.float32)
+    if model not in _DTYPES:  # to walk over a model takes longer than a small one takes to predict
+        _DTYPES[model] = next((v.dtype for v in model.variables if v.dtype.is_floating), tf.float32)
+    return _DTYPES[model]
 
 
 def as_inputs(model: tf.Module, x: Any) -> np.ndarray:
@@ -54,7 +61,14 @@ def output_size_of(model: Any, example: Any) -> int:
     Raises:
       ValueError: If the inputs do not fit the model, or its outputs are not `[N, K]`.
     """
-    outputs = model(tf.convert_to_tensor(example), is_training=False, weights="mean")
+    example = tf.convert_to_tensor(example)
+    known, key = _OUTPUT_SIZES.setdefault(model, {}), (tuple(example.shape), example.dtype)
+    if key not in known:
+        known[key] = _output_size(model(example, is_training=False, weights="mean"))
+    return known[key]
+
+
+def _output_size(outputs: Any) -> int:
     if outputs.shape.rank != 2:
         raise ValueError(
             "Training and prediction take models with outputs [N, K]. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import tensorflow as tf
 
@@ -122,4 +123,10 @@ def _moments_of(inputs: tf.Tensor) -> KernelBias:
 
 def is_recalibrated(model: tf.Module) -> bool:
     """Whether a batch normalization of the model takes moments of its own for every draw."""
-    return any(isinstance(m, BatchNorm) and m.policy == "recalibrated" for m in (model, *model.submodules))
+    if model not in _RECALIBRATED:  # to walk over a model takes as long as a pass of a small one
+        parts = (model, *model.submodules)
+        _RECALIBRATED[model] = any(isinstance(m, BatchNorm) and m.policy == "recalibrated" for m in parts)
+    return _RECALIBRATED[model]
+
+
+_RECALIBRATED: WeakKeyDictionary[tf.Module, bool] = WeakKeyDictionary()
