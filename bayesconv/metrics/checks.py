@@ -53,3 +53,35 @@ def check_scores(name: str, scores: npt.ArrayLike) -> Floats:
     if s.ndim != 1 or not s.size or not np.isfinite(s).all():
         raise ValueError(f"`{name}` must be a vector of finite numbers, not empty. Received shape {list(s.shape)}.")
     return s
+
+
+def check_values(name: str, values: npt.ArrayLike, shape: tuple[int, ...] | None = None) -> Floats:
+    """`values` in float64 if it is finite, not empty, no scalar, and of `shape` if that is given."""
+    v = np.asarray(values, np.float64)
+    if v.ndim < 1 or not v.size or not np.isfinite(v).all():
+        raise ValueError(f"`{name}` must hold finite numbers, not empty. Received shape {list(v.shape)}.")
+    if shape is not None and v.shape != shape:
+        raise ValueError(f"`{name}` must have shape {list(shape)}, as the rest. Received shape {list(v.shape)}.")
+    return v
+
+
+def check_logits(name: str, logits: npt.ArrayLike) -> Floats:
+    """`logits` in float64 as `[S, N, K]` if it is that, or `[N, K]` for a single sample, and finite."""
+    z = np.asarray(logits, np.float64)
+    if z.ndim not in (2, 3) or not z.size or not np.isfinite(z).all():
+        raise ValueError(f"`{name}` must be [N, K] or [S, N, K], finite and not empty. Received shape {list(z.shape)}.")
+    return z.reshape(-1, *z.shape[-2:])
+
+
+def check_fraction(name: str, value: float) -> float:
+    """`value` if it lies strictly between 0 and 1."""
+    if not 0 < value < 1:
+        raise ValueError(f"`{name}` must lie strictly between 0 and 1, a share and no percentage. Received {value}.")
+    return float(value)
+
+
+def check_at_least(name: str, value: int, least: int) -> int:
+    """`value` if it is not below `least`."""
+    if value < least:
+        raise ValueError(f"`{name}` must be at least {least}. Received {value}.")
+    return value

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bayesconv.metrics.brier import brier_score
 from bayesconv.metrics.calibration import ece_null, expected_calibration_error
 from bayesconv.metrics.checks import check_labelled
 
@@ -32,6 +33,29 @@ def accuracy(probs: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     return float(np.mean(p.argmax(axis=1) == y))
 
 
+def top_k_accuracy(probs: npt.ArrayLike, labels: npt.ArrayLike, *, k: int = 5) -> float:
+    """Share of the examples whose label is among the k most probable classes; of equal ones the first comes first.
+
+    Args:
+      probs: `[N, K]`, rows sum to one.
+      labels: `[N]` integers in `[0, K)`.
+      k: Number of guesses, from 1, which is `accuracy`, to K, which is always 1.
+
+    Raises:
+      ValueError: If the shapes do not match, a row is no distribution, a label or `k` is out of range.
+
+    Example:
+      >>> top_k_accuracy([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1]], [1, 2], k=2)
+      0.5
+    """
+    p, y = check_labelled(probs, labels)
+    if not 1 <= k <= p.shape[1]:
+        raise ValueError(f"`k` must lie between 1 and the {p.shape[1]} classes. Received {k}.")
+    of_label = np.take_along_axis(p, y[:, None], axis=1)
+    ahead = (p > of_label) | ((p == of_label) & (np.arange(p.shape[1]) < y[:, None]))
+    return float(np.mean(ahead.sum(axis=1) < k))
+
+
 def negative_log_likelihood(probs: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """Mean of -log p(label), in nats per example.
 
@@ -50,27 +74,6 @@ def negative_log_likelihood(probs: npt.ArrayLike, labels: npt.ArrayLike) -> floa
     """
     p, y = check_labelled(probs, labels)
     return float(-np.mean(np.log(np.maximum(p[np.arange(len(y)), y], _SMALLEST_PROBABILITY))))
-
-
-def brier_score(probs: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """Mean over examples of sum_k (p_k - 1[label = k])^2: summed over classes, in [0, 2]; some papers divide by K.
-
-    Args:
-      probs: `[N, K]`, rows sum to one.
-      labels: `[N]` integers in `[0, K)`.
-
-    Raises:
-      ValueError: If the shapes do not match, a row is no distribution, or a label is out of range.
-
-    Example:
-      >>> brier_score([[0.5, 0.5], [1.0, 0.0]], [1, 0])
-      0.25
-
-    References:
-      Brier, Verification of forecasts expressed in terms of probability, Monthly Weather Review 1950.
-    """
-    p, y = check_labelled(probs, labels)
-    return float(np.mean(np.sum((p - np.eye(p.shape[1])[y]) ** 2, axis=1)))
 
 
 def classification_report(probs: npt.ArrayLike, labels: npt.ArrayLike, *, num_bins: int = 15) -> dict[str, Any]:

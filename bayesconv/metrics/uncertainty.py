@@ -1,4 +1,4 @@
-"""Total uncertainty and its two parts, in nats, and how well an uncertainty tells strange inputs from familiar ones."""
+"""How uncertain each prediction is: in total and in its two parts, in nats, and by how far weight samples differ."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import entr
 
-from bayesconv.metrics.checks import Floats, check_probs, check_scores
+from bayesconv.metrics.checks import Floats, Integers, check_probs
 
 
 def predictive_entropy(probs: npt.ArrayLike) -> Floats:
@@ -54,21 +54,55 @@ def mutual_information(sample_probs: npt.ArrayLike) -> Floats:
     return np.maximum(predictive_entropy(p.mean(axis=0)) - expected_entropy(p), 0.0)
 
 
-def ood_auroc(in_scores: npt.ArrayLike, out_scores: npt.ArrayLike) -> float:
-    """Chance that a random out-of-distribution score exceeds a random in-distribution one; ties count half.
-
-    Args:
-      in_scores: `[N]`, any scale; higher means more out of distribution, as entropies do.
-      out_scores: `[M]`, likewise.
+def variation_ratio(sample_probs: npt.ArrayLike) -> Floats:
+    """Share of the weight samples that do not vote for the most frequent top class, `[S, N, K]` to `[N]`, in [0, 1).
 
     Raises:
-      ValueError: If either is empty, not a vector or not finite.
+      ValueError: If the shape is another one or a row is no distribution.
 
     Example:
-      >>> round(ood_auroc([0.1, 0.2, 0.3], [0.3, 0.9]), 4)
-      0.9167
-    """
-    from sklearn.metrics import roc_auc_score  # most of a second to import, and only this function needs it
+      >>> variation_ratio([[[0.9, 0.1]], [[0.6, 0.4]], [[0.2, 0.8]]]).round(4)
+      array([0.3333])
 
-    scores = [check_scores("in_scores", in_scores), check_scores("out_scores", out_scores)]
-    return float(roc_auc_score(np.repeat([0, 1], [len(s) for s in scores]), np.concatenate(scores)))
+    References:
+      Freeman, Elementary Applied Statistics, 1965.
+    """
+    return 1 - _votes(sample_probs).max(axis=1) / len(np.asarray(sample_probs))
+
+
+def disagreement(sample_probs: npt.ArrayLike) -> Floats:
+    """Share of the pairs of weight samples whose top classes differ, `[S, N, K]` with S >= 2 to `[N]`, in [0, 1].
+
+    Raises:
+      ValueError: If the shape is another one, there is a single sample, or a row is no distribution.
+
+    Example:
+      >>> disagreement([[[0.9, 0.1]], [[0.6, 0.4]], [[0.2, 0.8]]]).round(4)
+      array([0.6667])
+    """
+    votes, num_samples = _votes(sample_probs), len(np.asarray(sample_probs))
+    if num_samples < 2:
+        raise ValueError("`sample_probs` must hold at least 2 samples, for one has none to differ from. Received 1.")
+    return 1 - (votes * (votes - 1)).sum(axis=1) / (num_samples * (num_samples - 1))
+
+
+def top_class_stddev(sample_probs: npt.ArrayLike) -> Floats:
+    """Standard deviation over samples of the probability of the class that is top on average, `[S, N, K]` to `[N]`.
+
+    Raises:
+      ValueError: If the shape is another one or a row is no distribution.
+
+    Example:
+      >>> top_class_stddev([[[0.9, 0.1]], [[0.5, 0.5]]]).round(4)
+      array([0.2])
+    """
+    p = check_probs(sample_probs, ndim=3)
+    top = p.mean(axis=0).argmax(axis=1)
+    return p[:, np.arange(p.shape[1]), top].std(axis=0)
+
+
+def _votes(sample_probs: npt.ArrayLike) -> Integers:
+    """How many samples have each class on top, `[N, K]`."""
+    p = check_probs(sample_probs, ndim=3)
+    top = p.argmax(axis=-1)
+    return np.stack([(top == k).sum(axis=0) for k in range(p.shape[-1])], axis=1)
