@@ -141,6 +141,8 @@ def _unit_interval(shape: Any, seed: Seed, dtype: tf.DType) -> tf.Tensor:
 
 def _static_if_known(shape: Any) -> tuple[Any, Any]:
     # Numbers instead of tensors where they can be: a network traces in less time.
+    if isinstance(shape, (list, tuple)) and any(tf.is_tensor(size) for size in shape):
+        shape = tf.stack(shape)
     known = tf.get_static_value(shape)
     if known is not None:
         return known, math.prod(map(int, known))
