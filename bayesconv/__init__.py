@@ -70,6 +70,7 @@ _MODULES = (
     "bounds",
     "compat",
     "config",
+    "corruptions",
     "data",
     "divergences",
     "estimators",

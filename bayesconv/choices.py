@@ -19,6 +19,7 @@ from bayesconv.settings import KeyPath, Problem, Settings
 
 _REGISTRIES = {
     "bounds": "bayesconv.bounds",
+    "corruptions": "bayesconv.corruptions",
     "datasets": "bayesconv.data",
     "divergences": "bayesconv.divergences",
     "estimators": "bayesconv.estimators",
@@ -35,6 +36,7 @@ KINDS = tuple(_REGISTRIES)
 _PIECES: dict[tuple[str, ...], str] = {
     ("data",): "datasets",
     ("evaluation", "ood"): "ood",
+    ("evaluation", "corruptions"): "corruptions",
     ("model", "name"): "models",
     ("model", "estimator"): "estimators",
     ("model", "posterior"): "posteriors",
@@ -45,6 +47,8 @@ _PIECES: dict[tuple[str, ...], str] = {
     ("objective", "bound"): "bounds",
 }
 _OVERRIDABLE = {"estimator": "estimators", "posterior": "posteriors", "prior": "priors", "divergence": "divergences"}
+_LISTS = {"ood", "corruptions"}  # of which a configuration names any number
+_WITHOUT_TENSORFLOW = {"datasets", *_LISTS}
 DETERMINISTIC = "deterministic"  # stands where a posterior may, but is none
 _NOT_OPTIMIZER_OPTIONS = {"learning_rate", "name", "kwargs"} | {
     # These take effect only in Keras' own training loop.
@@ -81,7 +85,7 @@ def check_names(config: RunConfig, *, folders: Iterable[Path] = ()) -> None:
     own = [config.settings.folder] if config.settings.folder else []
     import_plugins(config.plugins, [*own, *folders, Path.cwd()], config.settings)
     parts = [*_parts(config)]
-    for kinds in ({"datasets", "ood"}, set(KINDS) - {"datasets", "ood"}):
+    for kinds in (_WITHOUT_TENSORFLOW, set(KINDS) - _WITHOUT_TENSORFLOW):
         problems = [p for path, kind, part in parts if kind in kinds for p in _piece_problems(path, kind, part)]
         if problems:
             raise config.settings.error(problems)
@@ -119,7 +123,7 @@ def schema() -> dict[str, Any]:
     for path, kind in (*_PIECES.items(), (("training", "optimizer"), None)):
         properties = definitions[str(path[0]).capitalize()]["properties"] if len(path) > 1 else result["properties"]
         field = properties[path[-1]]
-        if path[-1] == "ood":
+        if kind in _LISTS:
             field["items"] = _part_schema(kind)
         else:
             _replace(field, _part_schema(kind))
@@ -181,7 +185,7 @@ def _importable(folders: list[str]) -> Iterator[None]:
 def _parts(config: RunConfig) -> Iterator[tuple[KeyPath, str, Part]]:
     for path, kind in _PIECES.items():
         value: Any = functools.reduce(getattr, path, config)
-        if kind == "ood":
+        if kind in _LISTS:
             for i, part in enumerate(value):
                 yield (*path, i), kind, part
         else:

@@ -19,6 +19,7 @@ import bayesconv
 # The kinds of `bayesconv list`; spelled out here, for the module that knows them is slow to import.
 KINDS = (
     "bounds",
+    "corruptions",
     "datasets",
     "divergences",
     "estimators",
@@ -227,10 +228,10 @@ def _run_folder(arguments: argparse.Namespace) -> Path:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     with _quiet_imports():
-        from bayesconv import evaluation, experiment, runs
+        from bayesconv import evaluation_table, experiment, runs
     chosen = {key: getattr(arguments, key) for key in ("method", "num_samples", "seed")}
     report = experiment.evaluate(arguments.run, **chosen)
-    _write(f"{evaluation.table(report)}\nWritten to {arguments.run / runs.EVALUATION}\n")
+    _write(f"{evaluation_table.table(report)}\nWritten to {arguments.run / runs.EVALUATION}\n")
 
 
 def _diagnose(arguments: argparse.Namespace) -> None:

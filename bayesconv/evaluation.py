@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 import bayesconv as bc
-from bayesconv import data, metrics
+from bayesconv import corruptions, data, metrics
 from bayesconv.data import Dataset, Split
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.prediction import METHODS, Predictive
 from bayesconv.registry import unknown_name_message
 from bayesconv.runs import Run
+from bayesconv.sections import Part
 
 UNCERTAINTIES = ("predictive_entropy", "expected_entropy", "mutual_information")
 SCORES = ("predictive_entropy", "mutual_information")
@@ -84,7 +85,8 @@ def report(
 
     Returns:
       The scores of `metrics.classification_report` on the test images, mean uncertainties in nats there and on every
-      out-of-distribution set, AUROC of telling these from the test images, the scores at the softmax temperature that
+      out-of-distribution set, AUROC of telling these from the test images, the scores and uncertainties at each
+      severity of each corruption (`shift`), the scores at the softmax temperature that
       suits the validation images best, and what the numbers depend on. `num_samples` is 0 for a single pass, whose
       seed is None, and a pair of the fewest and most draws for any test image where they were not fixed.
     """
@@ -97,9 +99,9 @@ def report(
     return {
         "dataset": dataset.name,
         "num_images": len(dataset.test.y),
-        **metrics.classification_report(test.mean, dataset.test.y),
-        **_mean_uncertainties(test),
+        **_scores(test, dataset.test),
         "ood": {name: _against(test, predicted(x), run.is_bayesian) for name, x in out_of_distribution(run, dataset)},
+        "shift": {name: [_scores(predicted(x), dataset.test) for x in sets] for name, sets in corrupted(run, dataset)},
         "temperature_scaled": _temperature_scaled(test, dataset.test, predicted(dataset.validation.x), dataset),
         "method": "sampling" if np.any(draws) else "moments",
         "num_samples": draws if np.ndim(draws) == 0 else [int(draws.min()), int(draws.max())],
@@ -111,14 +113,28 @@ def report(
 def out_of_distribution(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any]]:
     """Name and images of each set that the configuration lists."""
     for part in run.config.evaluation.ood:
-        options = ", ".join(f"{key}={value}" for key, value in part.options.items())
-        yield f"{part.name}({options})" if options else part.name, data.ood.resolve(part.identifier)(dataset)
+        yield _title(part), data.ood.resolve(part.identifier)(dataset)
 
 
-def table(report: Mapping[str, Any]) -> str:
-    """The report as text, at most 80 columns wide for names of usual length."""
-    lines = [_heading(report), "", *_aligned(_score_rows(report)), ""]
-    return "\n".join([*lines, *_aligned(_uncertainty_rows(report)), "", *_notes(report)]) + "\n"
+def corrupted(run: Run, dataset: Dataset) -> Iterator[tuple[str, Iterator[Any]]]:
+    """Name of each corruption that the configuration lists, and the test images under its five severities."""
+    for part in run.config.evaluation.corruptions:
+        yield _title(part), _severities(dataset, part, run.config.seed)
+
+
+def _severities(dataset: Dataset, part: Part, seed: int) -> Iterator[Any]:
+    options: dict[str, Any] = {"seed": seed, "value_range": dataset.value_range}
+    for severity in corruptions.SEVERITIES:
+        yield corruptions.corrupt(dataset.test.x, part.identifier, severity=severity, **options)
+
+
+def _title(part: Part) -> str:
+    options = ", ".join(f"{key}={value}" for key, value in part.options.items())
+    return f"{part.name}({options})" if options else part.name
+
+
+def _scores(predictive: Predictive, labelled: Split) -> dict[str, Any]:
+    return {**metrics.classification_report(predictive.mean, labelled.y), **_mean_uncertainties(predictive)}
 
 
 def _mean_uncertainties(predictive: Predictive) -> dict[str, float]:
@@ -152,64 +168,3 @@ def _logits(*predictives: Predictive) -> tuple[str, list[Any]]:
         return "logits", [predictive.logits for predictive in predictives]
     smallest = np.finfo(np.float64).tiny
     return "log probabilities", [np.log(np.maximum(p.mean, smallest))[np.newaxis] for p in predictives]
-
-
-def _heading(report: Mapping[str, Any]) -> str:
-    start, temperature = f"{report['dataset']}: {report['num_images']} test images", report["temperature"]
-    if temperature is None:
-        return f"{start}, point weights, seed {report['seed']}"
-    if report["method"] == "moments":
-        return f"{start}, single pass of moments, KL temperature {temperature:g}"
-    return f"{start}, {_draws(report['num_samples'])} draws, KL temperature {temperature:g}, seed {report['seed']}"
-
-
-def _draws(num_samples: Any) -> str:
-    return str(num_samples) if isinstance(num_samples, int) else " to ".join(map(str, sorted(set(num_samples))))
-
-
-def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    rows = [["", "accuracy", "NLL", "Brier", "ECE", "ECE if calibrated"], ["as trained", *_scores(report)]]
-    if scaled := report["temperature_scaled"]:
-        rows.append([f"softmax temperature {scaled['softmax_temperature']:.2f}", *_scores(scaled)])
-    return rows
-
-
-def _scores(scores: Mapping[str, Any]) -> list[str]:
-    null = scores["ece_null"]
-    numbers = [f"{scores[key]:.4f}" for key in ("nll", "brier", "ece")]
-    return [f"{scores['accuracy']:.1%}", *numbers, f"{null['lower']:.4f} to {null['upper']:.4f}"]
-
-
-def _uncertainty_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    header = ["uncertainty [nats]", "epistemic", "aleatoric", "total", "AUROC epist.", "AUROC total"]
-    sets = {"test images": report, **report["ood"]}
-    return [header, *([name, *_uncertainty_cells(entry)] for name, entry in sets.items())]
-
-
-def _uncertainty_cells(entry: Mapping[str, Any]) -> list[str]:
-    means = [f"{entry[key]:.4f}" for key in ("mutual_information", "expected_entropy", "predictive_entropy")]
-    auroc = entry.get("auroc", {})
-    return [*means, *(_or_dash(auroc.get(key)) for key in ("mutual_information", "predictive_entropy"))]
-
-
-def _or_dash(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _notes(report: Mapping[str, Any]) -> list[str]:
-    notes = [
-        "NLL in nats per image. A calibrated model's ECE falls into the last column's",
-        "range nine times in ten. Epistemic is mutual information, aleatoric expected",
-        "entropy, total predictive entropy, all means; AUROC: a set against test images.",
-    ]
-    if report["temperature_scaled"] is None:
-        notes.append("No temperature scaling: the validation images were trained on.")
-    elif report["temperature_scaled"]["scaled"] != "logits":
-        notes.append("The softmax temperature divides the logarithms of the probabilities.")
-    return notes
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """The first column to the left, the others to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]

@@ -168,7 +168,7 @@ def evaluate(
       seed: Of these draws; the configuration's by default.
 
     Returns:
-      The report, which `evaluation.table` prints.
+      The report, which `evaluation_table.table` prints.
     """
     run = runs.load_run(run_dir)
     report = evaluation.report(run, run.dataset(), method=method, num_samples=num_samples, seed=seed)

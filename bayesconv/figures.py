@@ -40,8 +40,26 @@ def _figures(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any]]:
             yield f"{score}_{name}", _histograms(score, test, predictive, name)
     if strange:
         yield "out_of_distribution", plotting.ood_scores(_auroc_table(run, test, strange))
+    yield from _shift(run, dataset, test)
     if run.is_bayesian:
         yield "signal_to_noise", plotting.signal_to_noise(signal_to_noise(run.model))
+
+
+def _shift(run: Run, dataset: Dataset, test: Predictive) -> Iterator[tuple[str, Any]]:
+    sets = evaluation.corrupted(run, dataset)
+    worse = {name: [test, *(evaluation.predict(run, x) for x in images)] for name, images in sets}
+    for name, label, unit in (("accuracy", "accuracy", ""), ("nll", "NLL", "nats per image"), ("ece", "ECE", "")):
+        score, labels = _SHIFT_SCORES[name], dataset.test.y
+        table = {corruption: [score(p.mean, labels) for p in predictives] for corruption, predictives in worse.items()}
+        if table:
+            yield f"shift_{name}", plotting.shift_curves(table, name=label, unit=unit)
+
+
+_SHIFT_SCORES = {
+    "accuracy": metrics.accuracy,
+    "nll": metrics.negative_log_likelihood,
+    "ece": metrics.expected_calibration_error,
+}
 
 
 def signal_to_noise(model: Layer) -> dict[str, Any]:

@@ -188,6 +188,8 @@ class Evaluation(Section):
     """With num_samples auto, the largest standard error of an average that will do; null stands for 0.01."""
     ood: tuple[Part, ...] = Field(default=(), strict=False)
     """Out-of-distribution sets to tell apart from the test images."""
+    corruptions: tuple[Part, ...] = Field(default=(), strict=False)
+    """What the test images are made harder by, in five severities each."""
 
     @pydantic.field_validator("num_samples", mode="wrap")
     @classmethod
@@ -212,12 +214,12 @@ class Evaluation(Section):
             )
         return tolerance
 
-    @pydantic.field_validator("ood")
+    @pydantic.field_validator("ood", "corruptions")
     @classmethod
     def _distinct(cls, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         for i, part in enumerate(parts):
             if part in parts[:i]:
-                raise ValueError(f"must name each set once. Received {part.identifier} twice; remove one.")
+                raise ValueError(f"must name each one once. Received {part.identifier} twice; remove one.")
         return parts
 
 

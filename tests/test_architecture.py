@@ -34,7 +34,7 @@ RANKS = {
     "prior_predictive": 4, "transfer": 4,
 }  # fmt: skip
 CHOICES = {"posteriors", "priors", "estimators", "divergences", "likelihoods"}
-BESIDE = {"metrics", "plotting", "data", "image_files"}  # arrays in, arrays or axes out
+BESIDE = {"metrics", "plotting", "data", "image_files", "corruptions"}  # arrays in, arrays or axes out
 SHELL = 5  # whatever has no rank above: the parts that tie everything together
 BELOW_THE_SHELL = {"registry", "files"}
 
@@ -165,7 +165,7 @@ def test_public_names():
             InstanceNorm KernelBias Lambda Layer LayerNorm LayerOutput MaxPool Parallel Predictive Reshape Residual
             SeparableConvolution Sequential Upsample VariationalKernelBias WeightSpec as_kernel_bias bounds
             collect_extras compat compute_dtype config continue_from data diagnose divergences elbo estimators
-            export_saved_model fit freeze initializers kernel_bias layers likelihoods load_frozen load_model
+            export_saved_model fit freeze corruptions initializers kernel_bias layers likelihoods load_frozen load_model
             make_kernel_bias
             make_kernel_bias_by_layer make_kernel_bias_flipout make_kernel_bias_local_reparameterization
             make_kernel_bias_posterior_mvn_diag make_kernel_bias_prior_spike_and_slab

@@ -117,7 +117,7 @@ class TestErrors:
             (MINIMAL + "plugins: my_priors\n", "plugins: must be a valid tuple. Received 'my_priors'."),
             (
                 MINIMAL + "evaluation: {ood: [rotated, rotated]}\n",
-                "must name each set once. Received {'name': 'rotated'} twice",
+                "must name each one once. Received {'name': 'rotated'} twice",
             ),
             (MINIMAL + "evaluation: {ood: [3]}\n", r"evaluation.ood.0: must be a name or a mapping .*Received 3"),
             (

@@ -11,7 +11,20 @@ import numpy as np
 import pytest
 
 import bayesconv as bc
-from bayesconv import cli, config, data, evaluation, experiment, figures, loop, models, prediction, runs, sections
+from bayesconv import (
+    cli,
+    config,
+    data,
+    evaluation,
+    evaluation_table,
+    experiment,
+    figures,
+    loop,
+    models,
+    prediction,
+    runs,
+    sections,
+)
 from bayesconv.config import ConfigError, load_config
 
 CONFIG = """\
@@ -176,7 +189,7 @@ class TestMoments:
         assert scaled["scaled"] == "log probabilities"
 
     def test_the_table_says_so_and_fits_a_terminal(self, report):
-        text = evaluation.table(report)
+        text = evaluation_table.table(report)
         assert text.startswith("digits: 360 test images, single pass of moments, KL temperature 0.03\n")
         assert "draws" not in text
         assert "The softmax temperature divides the logarithms of the probabilities." in text

@@ -8,8 +8,9 @@ from matplotlib import image, pyplot
 from PIL import Image
 
 import bayesconv as bc
-from bayesconv import data, evaluation, experiment, figures, image_files, loop, models, plotting, runs
+from bayesconv import data, evaluation, evaluation_table, experiment, figures, image_files, loop, models, plotting, runs
 from bayesconv.config import ConfigError, RunConfig, dump, load_config
+from bayesconv.sections import Part
 
 SETTINGS = {
     "data": {"name": "digits"},
@@ -28,6 +29,12 @@ def settings(**changes):
 
 POINT = {"posterior": "deterministic"}  # a fourth of the time, where any run will do
 ONE_LAYER = {"overrides": [{"match": "head", **POINT}]}
+
+
+def with_corruptions(run):
+    parts = (Part(name="contrast"), Part(name="occlusion", amounts=[0.1, 0.2, 0.3, 0.4, 0.5]))
+    settings = run.config.evaluation.model_copy(update={"corruptions": parts})
+    return run._replace(config=run.config.model_copy(update={"evaluation": settings}))
 
 
 def train(config, folder, **options):
@@ -283,7 +290,7 @@ class TestTraining:
         assert "validation_nll" not in runs.read_history(tmp_path / "run")[0]
         report = experiment.evaluate(tmp_path / "run")
         assert report["temperature_scaled"] is None
-        assert "No temperature scaling" in evaluation.table(report)
+        assert "No temperature scaling" in evaluation_table.table(report)
 
 
 class TestOwnImages:
@@ -338,19 +345,43 @@ class TestEvaluation:
         report = experiment.evaluate(point_run_dir)
         assert (report["num_samples"], report["mutual_information"], report["temperature"]) == (1, 0.0, None)
         assert report["ood"]["inverted"]["auroc"]["mutual_information"] is None
-        assert "point weights" in evaluation.table(report)
+        assert "point weights" in evaluation_table.table(report)
         scaled = report["temperature_scaled"]
         assert scaled["accuracy"] == report["accuracy"]  # one temperature for all leaves the order of classes
         assert scaled["nll"] < report["nll"]
 
     def test_the_table_fits_a_terminal_and_has_every_number(self, report):
-        text = evaluation.table(report)
+        text = evaluation_table.table(report)
         assert max(map(len, text.splitlines())) <= 80
         assert "KL temperature 0.03" in text
         assert all(
             f"{report[key]:.4f}" in text for key in ("nll", "brier", "ece", "mutual_information", "expected_entropy")
         )
         assert all(f"{entry['auroc']['predictive_entropy']:.3f}" in text for entry in report["ood"].values())
+
+    def test_corruptions_are_scored_at_each_severity(self, point_run_dir):
+        run = with_corruptions(runs.load_run(point_run_dir))
+        dataset = run.dataset()
+        report = evaluation.report(run, dataset)
+        assert list(report["shift"]) == ["contrast", "occlusion(amounts=[0.1, 0.2, 0.3, 0.4, 0.5])"]
+        for name, entries in report["shift"].items():
+            part = "contrast" if name == "contrast" else {"name": "occlusion", "amounts": [0.1, 0.2, 0.3, 0.4, 0.5]}
+            for severity, entry in enumerate(entries, 1):
+                x = bc.corruptions.corrupt(dataset.test.x, part, severity=severity)
+                probs = bc.predict(run.model, x, weights="mean").mean
+                assert entry["accuracy"] == pytest.approx(np.mean(probs.argmax(-1) == dataset.test.y))
+                assert entry["nll"] == pytest.approx(-np.log(probs[np.arange(360), dataset.test.y]).mean(), rel=1e-4)
+            assert entries[4]["nll"] > report["nll"]
+        lines = evaluation_table.table(report).splitlines()
+        (row,) = (line for line in lines if line.startswith("contrast, NLL"))
+        assert row.split()[2:] == [f"{entry['nll']:.4f}" for entry in (report, *report["shift"]["contrast"])]
+        drawn = dict(figures._shift(run, dataset, evaluation.predict(run, dataset.test.x)))
+        assert list(drawn) == ["shift_accuracy", "shift_nll", "shift_ece"]
+        np.testing.assert_allclose(
+            drawn["shift_nll"].get_lines()[0].get_ydata(),
+            [entry["nll"] for entry in (report, *report["shift"]["contrast"])],
+            rtol=1e-5,
+        )
 
     def test_a_bad_number_of_draws_is_refused_and_nothing_is_written(self, run_dir, report):
         before = (run_dir / "evaluation.json").read_bytes()

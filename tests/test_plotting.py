@@ -54,6 +54,7 @@ ONE_AXES = {
     "reliability_diagram": lambda ax: plotting.reliability_diagram(CURVE, ax),
     "uncertainty_histograms": lambda ax: plotting.uncertainty_histograms([0.1, 0.2], [0.5, 0.6, 0.9], ax),
     "ood_scores": lambda ax: plotting.ood_scores({"noise": {"entropy": 0.9}}, ax),
+    "shift_curves": lambda ax: plotting.shift_curves({"blur": [0.9, 0.8]}, ax),
     "signal_to_noise": lambda ax: plotting.signal_to_noise({"conv": [0.1, 1.0, 3.0]}, ax),
 }
 GRIDS = {
@@ -222,6 +223,16 @@ def test_ood_bars_start_at_chance_and_end_at_the_auroc():
     assert ax.get_xlim()[0] < 0.4
 
 
+def test_shift_curves_begin_unharmed_and_have_their_mean():
+    table = {"blur": [0.9, 0.8, 0.4], "gaussian_noise": [0.9, 0.6, 0.2]}
+    ax = plotting.shift_curves(table)
+    for name, expected in (*table.items(), ("mean", [0.9, 0.7, 0.3])):
+        line = _line(ax, name.replace("_", " "))
+        np.testing.assert_allclose(line.get_ydata(), expected)
+        np.testing.assert_allclose(line.get_xdata(), [0, 1, 2])
+    assert plotting.shift_curves(table, name="NLL", unit="nats").get_ylabel() == "NLL [nats]"
+
+
 def test_signal_to_noise_marks_medians_quartiles_and_one():
     rng = np.random.default_rng(0)
     layers = {"conv1": rng.lognormal(0, 1, 401), "dense": rng.lognormal(-2, 1, 99)}
@@ -310,6 +321,9 @@ def test_images_with_channels_and_a_given_figure(channels):
         (lambda: plotting.uncertainty_histograms([1.0], [[1.0]]), r"`out_values`.*shape \[1, 1\]"),
         (lambda: plotting.ood_scores({}), "`table`"),
         (lambda: plotting.ood_scores({"noise": {"entropy": 97.0}}), "97.0 for 'entropy' on 'noise'"),
+        (lambda: plotting.shift_curves({}), r"Received none; name some in evaluation\.corruptions"),
+        (lambda: plotting.shift_curves({"blur": [1.0, 0.5], "fog": [1.0]}), r"rows of \[1, 2\]"),
+        (lambda: plotting.shift_curves({"blur": [1.0, np.nan]}), "finite"),
         (lambda: plotting.signal_to_noise({}), "at least one layer"),
         (lambda: plotting.signal_to_noise({"conv": np.ones([3, 3])}), r"\[3, 3\] for 'conv'.*ravel"),
         (lambda: plotting.signal_to_noise({"conv": [-1.0]}), "not negative"),

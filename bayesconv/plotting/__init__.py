@@ -9,6 +9,7 @@ from bayesconv.plotting.calibration import reliability_diagram
 from bayesconv.plotting.diagnostics import posterior_diagnosis
 from bayesconv.plotting.images import most_and_least_certain
 from bayesconv.plotting.prior_predictive import prior_predictive, prior_predictive_classes
+from bayesconv.plotting.shift import shift_curves
 from bayesconv.plotting.theme import save, save_all, style
 from bayesconv.plotting.training import learning_curves
 from bayesconv.plotting.uncertainty import ood_scores, uncertainty_histograms
@@ -24,6 +25,7 @@ __all__ = [
     "reliability_diagram",
     "save",
     "save_all",
+    "shift_curves",
     "signal_to_noise",
     "style",
     "uncertainty_histograms",
