@@ -262,7 +262,7 @@ class TestAuto:
     @pytest.mark.parametrize(("draws", "said"), [([32, 96], "32 to 96 draws"), ([48, 48], "48 draws"), (4, "4 draws")])
     def test_the_heading_says_how_many_it_took(self, draws, said):
         report = {"dataset": "a", "num_images": 3, "temperature": 1.0, "method": "sampling", "seed": 7}
-        assert evaluation._heading({**report, "num_samples": draws}) == (
+        assert evaluation_table._heading({**report, "num_samples": draws}) == (
             f"a: 3 test images, {said}, KL temperature 1, seed 7"
         )
 
