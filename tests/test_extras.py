@@ -430,6 +430,7 @@ def test_extra_loss_is_the_same_however_the_call_runs(estimator):
     _check_all_ways(estimator, tf.float32, 1e-5, lambda name: not name.endswith("best_effort"))
 
 
+@pytest.mark.full  # always, priors take turns in conformance/test_modes.py
 def test_extra_loss_is_the_same_however_the_call_runs_with_every_prior():
     def pairs(name):  # best_effort is one of the other two; laplace has all three above
         return not name.endswith("/best_effort")

@@ -221,7 +221,7 @@ def test_the_divergence_of_a_distribution_from_itself_is_zero(name):
 def test_the_kl_is_never_negative(name, options):
     rng = np.random.default_rng(1)
     if has_closed_form(name, options) and name not in prior_oracles.IMPROPER:
-        for _ in range(50):
+        for _ in range(20):
             q = posterior_of(rng.normal(scale=2.0), np.exp(rng.uniform(-6, 3)))
             assert exact_penalty(q, prior_of(name, options)) >= 0.0
     for loc, scale in LOCS_AND_SCALES if name not in prior_oracles.IMPROPER else ():
