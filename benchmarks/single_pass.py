@@ -117,7 +117,7 @@ def measure_run(folder: str) -> dict[str, Any]:
 def describe_run(folder: str, row: dict[str, Any]) -> str:
     """The figures of a run as two tables."""
     names = sorted(name.removesuffix("_sampling") for name in row["test"] if name.endswith("_sampling"))
-    lines = [f"{folder} | single pass | 256 draws, or two sets of them", "|---|---|---|"]
+    lines = [f"| {folder} | single pass | 256 draws, or two sets of them", "|---|---|---|"]
     lines += [f"| {name} | {row['test'][name]:.4f} | {row['test'][f'{name}_sampling']:.4f} |" for name in names]
     lines += [
         "",
