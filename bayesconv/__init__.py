@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "bayesconv.diagnostics": ("Diagnosis", "diagnose"),
+    "bayesconv.evaluation.streaming": ("evaluate",),
     "bayesconv.export": ("export_saved_model",),
     "bayesconv.extras": ("Extras", "collect_extras"),
     "bayesconv.frozen": ("Frozen", "freeze", "load_frozen"),
@@ -68,6 +69,7 @@ _HOME = {
 }
 _MODULES = (
     "bounds",
+    "comparison",
     "compat",
     "config",
     "corruptions",
@@ -89,6 +91,7 @@ _MODULES = (
     "priors",
     "random",
     "registry",
+    "sweeps",
     "training",
 )
 _ORIGIN = {name: module for module, names in _HOME.items() for name in names}

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bayesconv.inputs import as_inputs, check_positive_int, check_targets, dtype_of, output_size_of
+from bayesconv.inputs import as_inputs, check_positive_int, check_targets, dtype_of, output_shape_of
 from bayesconv.layers import Layer
+from bayesconv.likelihoods import Likelihood
+from bayesconv.weighting import as_sample_weights
 
 CALIBRATION_SIZE = 256
 
@@ -21,27 +23,41 @@ class ArrayBatches:
     Args:
       model: The model to train, whose dtype the inputs take and whose outputs the targets must fit.
       x: `[N, ..]` floats.
-      y: `[N]` or `[N, K]` targets.
+      y: Targets, `[N]` or whatever the likelihood takes.
       batch_size: Examples in a batch; the last one of an epoch may be smaller.
-      likelihood: Name of the likelihood, which the targets must fit.
+      likelihood: Which the targets must fit.
       seed: Seed of the order.
+      sample_weights: `[N]`, or None.
     """
 
-    def __init__(self, model: Layer, x: Any, y: Any, *, batch_size: int, likelihood: str, seed: int) -> None:
+    def __init__(
+        self,
+        model: Layer,
+        x: Any,
+        y: Any,
+        *,
+        batch_size: int,
+        likelihood: Likelihood,
+        seed: int,
+        sample_weights: Any = None,
+    ) -> None:
         check_positive_int("batch_size", batch_size)
-        self._x, self._y = as_inputs(model, x), np.asarray(y)
-        check_targets(self._y, len(self._x), likelihood, output_size_of(model, self._x[:1]))
+        self._x, self.targets = as_inputs(model, x), np.asarray(y)
+        self.output_shape = output_shape_of(model, self._x[:1], likelihood.output_rank)
+        check_targets(self.targets, len(self._x), likelihood, self.output_shape)
+        weights = as_sample_weights(sample_weights, len(self._x))
+        self._parts = [part for part in (self._x, self.targets, weights) if part is not None]
         self._batch_size, self._seed = batch_size, seed
         self.num_data = len(self._x)
         self.steps_per_epoch = math.ceil(self.num_data / batch_size)
-        self.specs = _specs(tf.TensorSpec(self._x.shape, self._x.dtype), tf.TensorSpec(self._y.shape, self._y.dtype))
+        self.specs = _specs(*(tf.TensorSpec(part.shape, part.dtype) for part in self._parts))
 
-    def epoch(self, index: int) -> Iterator[tuple[Any, Any]]:
-        """The batches of an epoch."""
+    def epoch(self, index: int) -> Iterator[tuple[Any, ...]]:
+        """The batches of an epoch: inputs, targets and, if there are any, weights."""
         order = np.random.default_rng([self._seed % 2**63, index]).permutation(self.num_data)
         for start in range(0, self.num_data, self._batch_size):
             chosen = order[start : start + self._batch_size]
-            yield self._x[chosen], self._y[chosen]
+            yield tuple(part[chosen] for part in self._parts)
 
     def calibration(self) -> Any:
         """Some hundred inputs, for layers that take the moments of each draw at prediction."""
@@ -49,16 +65,18 @@ class ArrayBatches:
 
 
 class StreamBatches:
-    """A `tf.data.Dataset` of `(inputs, targets)` batches; its order is its own.
+    """A `tf.data.Dataset` of batches `(inputs, targets)` or `(inputs, targets, weights)`; its order is its own.
 
     Args:
       model: The model to train.
       dataset: Finite, already batched.
       num_data: Number of examples in one pass.
-      likelihood: Name of the likelihood, which the targets must fit.
+      likelihood: Which the targets must fit.
     """
 
-    def __init__(self, model: Layer, dataset: tf.data.Dataset, *, num_data: int | None, likelihood: str) -> None:
+    targets = None  # of all examples: they are not looked through
+
+    def __init__(self, model: Layer, dataset: tf.data.Dataset, *, num_data: int | None, likelihood: Likelihood) -> None:
         if num_data is None:
             raise ValueError(
                 "`num_data`, the number of training examples, is required with a tf.data.Dataset: the KL is divided "
@@ -66,29 +84,35 @@ class StreamBatches:
             )
         self._dataset, self.num_data = dataset, num_data
         self.steps_per_epoch = _count(dataset)
-        x, y = _pair(dataset.element_spec)
+        x, *others = _parts(dataset.element_spec)
         if x.dtype != dtype_of(model):
             raise ValueError(
                 f"The model computes in {dtype_of(model).name}. Received inputs of {x.dtype.name}: map the data set "
                 "to that type, and scale images."
             )
-        self.specs = _specs(x, y)
-        inputs, targets = next(iter(dataset))
-        check_targets(targets.numpy(), len(inputs), likelihood, output_size_of(model, inputs[:1]))
+        self.specs = _specs(x, *others)
+        inputs, targets, *weights = next(iter(dataset))
+        self.output_shape = output_shape_of(model, inputs[:1], likelihood.output_rank)
+        check_targets(targets.numpy(), len(inputs), likelihood, self.output_shape)
+        if weights and weights[0].shape != (len(inputs),):
+            raise ValueError(f"The weights of a batch are [N]. Received shape {list(weights[0].shape)}.")
 
-    def epoch(self, index: int) -> Iterator[tuple[Any, Any]]:
+    def epoch(self, index: int) -> Iterator[tuple[Any, ...]]:
         """The batches of an epoch."""
         return iter(self._dataset)
 
     def calibration(self) -> Any:
         """Some hundred inputs, for layers that take the moments of each draw at prediction."""
-        inputs, _ = next(self._dataset.unbatch().batch(CALIBRATION_SIZE).as_numpy_iterator())
+        inputs, *_ = next(self._dataset.unbatch().batch(CALIBRATION_SIZE).as_numpy_iterator())
         return inputs
 
 
-def _pair(element: Any) -> tuple[Any, Any]:
-    if not (isinstance(element, tuple) and len(element) == 2):
-        raise ValueError(f"A training data set gives pairs (inputs, targets). Received elements of {element}.")
+def _parts(element: Any) -> tuple[Any, ...]:
+    if not (isinstance(element, tuple) and len(element) in (2, 3)):
+        raise ValueError(
+            "A training data set gives pairs (inputs, targets), or triples with weights of the examples. "
+            f"Received elements of {element}."
+        )
     return element
 
 

@@ -65,7 +65,7 @@ def registry(kind: str) -> Any:
 
     Example:
       >>> registry("ood").names()
-      ('inverted', 'photo_patches', 'rotated')
+      ('inverted', 'npz', 'photo_patches', 'rotated')
     """
     module, _, attribute = _REGISTRIES[kind].partition(":")
     found = importlib.import_module(module)
@@ -124,7 +124,8 @@ def schema() -> dict[str, Any]:
         properties = definitions[str(path[0]).capitalize()]["properties"] if len(path) > 1 else result["properties"]
         field = properties[path[-1]]
         if kind in _LISTS:
-            field["items"] = _part_schema(kind)
+            lists = [choice for choice in field.get("anyOf", [field]) if choice.get("type") == "array"]
+            lists[0]["items"] = _part_schema(kind)
         else:
             _replace(field, _part_schema(kind))
     override = definitions["Override"]["properties"]
@@ -186,7 +187,7 @@ def _parts(config: RunConfig) -> Iterator[tuple[KeyPath, str, Part]]:
     for path, kind in _PIECES.items():
         value: Any = functools.reduce(getattr, path, config)
         if kind in _LISTS:
-            for i, part in enumerate(value):
+            for i, part in enumerate(value or ()):
                 yield (*path, i), kind, part
         else:
             yield path, kind, value

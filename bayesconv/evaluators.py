@@ -16,8 +16,8 @@ from bayesconv.distributions import SIGN_SYMMETRIC, traits
 from bayesconv.inputs import dtype_of
 from bayesconv.layers import Layer, Linear
 from bayesconv.likelihoods import Likelihood
-from bayesconv.predictive import Sums, added, standard_error
 from bayesconv.sampling import Bank, Sampler, sampler_of
+from bayesconv.sums import Sums, added, standard_error
 
 PORTION = 16  # draws at a time where their number is not known beforehand
 LEAST = 2 * PORTION  # draws before their spread is believed
@@ -122,8 +122,10 @@ class ByMoments:
 
     def evaluate(self, batch: tf.Tensor) -> Sums:
         """What stands for the sums over draws."""
-        mean, std, total, expected = (part.numpy() for part in self._pass(tf.cast(batch, self._dtype)))
-        return Sums(mean, np.square(std) + np.square(mean), expected, None, total)
+        found = self._pass(tf.cast(batch, self._dtype))
+        mean, std, total, expected = (part.numpy() for part in found[:4])
+        variance = None if found.variance is None else found.variance.numpy()
+        return Sums(mean, np.square(std) + np.square(mean), expected, None, total, variance)
 
 
 _passes: weakref.WeakKeyDictionary[Layer, dict[Any, Any]] = weakref.WeakKeyDictionary()

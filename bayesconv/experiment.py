@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import bayesconv as bc
-from bayesconv import choices, data, evaluation, figures, image_files, objectives, plotting, runs
+from bayesconv import (
+    choices,
+    data,
+    decisions,
+    evaluation,
+    figures,
+    image_files,
+    plotting,
+    prediction_rows,
+    runs,
+    suitability,
+)
 from bayesconv.config import RunConfig
 from bayesconv.data import Dataset
 from bayesconv.diagnostics import Diagnosis
 from bayesconv.files import save_arrays, write_text
 from bayesconv.layers import Layer
 from bayesconv.loop import History
-from bayesconv.prediction import Predictive
 
 _DIAGNOSED = 512  # training images
 
@@ -54,12 +62,13 @@ def train(
     choices.check_names(config)
     runs.check_folder(folder, config, resume=resume, overwrite=overwrite)
     dataset = data.resolve(config.data.identifier)()
-    _check_fit(config, dataset)
+    suitability.check_fit(config, dataset)
+    suitability.check_class_weights(config, dataset)
     model = runs.build_model(config, dataset.input_shape, dataset.num_classes)
-    _check_bound(config, model)
+    suitability.check_bound(config, model)
     untrained = runs.Run(folder, config, {}, model)
-    _check_out_of_distribution(untrained, dataset)
-    _check_method(untrained, dataset)
+    suitability.check_out_of_distribution(untrained, dataset)
+    suitability.check_method(untrained, dataset)
     announce(f"{model.summary()}\n")
     with runs.set_aside(folder) if overwrite else contextlib.nullcontext():
         return _train_into(folder, model, dataset, config, resume=resume, progress=progress)
@@ -91,6 +100,7 @@ def _fit(model: Layer, dataset: Dataset, config: RunConfig, folder: Path, *, res
         kl_schedule=objective.kl_schedule.identifier,
         num_samples=objective.num_samples,
         bound=objective.bound.identifier,
+        class_weights=suitability.class_weights(config, dataset),
         epochs=training.epochs,
         batch_size=training.batch_size,
         optimizer=training.optimizer.identifier,
@@ -106,7 +116,12 @@ def _fit(model: Layer, dataset: Dataset, config: RunConfig, folder: Path, *, res
 
 
 def predict_file(
-    run_dir: str | Path, source: str | Path, target: str | Path | None = None, *, method: str | None = None
+    run_dir: str | Path,
+    source: str | Path,
+    target: str | Path | None = None,
+    *,
+    method: str | None = None,
+    calibrated: bool = False,
 ) -> str:
     """Predicts the images of a file.
 
@@ -115,10 +130,14 @@ def predict_file(
       source: A `.npy` array, an `.npz` archive with `x` or `images`, or a picture; see `image_files.read_images`.
       target: Where to write the result, `.csv` or `.npz`; None writes nothing.
       method: `"sampling"` or `"moments"`; the configuration's by default.
+      calibrated: Recalibrate the probabilities by what `bayesconv calibrate` fitted.
 
     Returns:
       The prediction as CSV, one row an image: its number, its class and the class's name, the probability of every
-      class, and three uncertainties in nats.
+      class, and three uncertainties in nats. For real targets mean, standard deviations and a central interval of 90 %
+      take the place of the class; for classes of pixels the share of the image that each class has, and the means of
+      the uncertainties, while an archive has the maps themselves. What `bayesconv select` and `bayesconv conformal`
+      decided adds columns, which never depend on `calibrated`.
 
     Raises:
       FileNotFoundError: If the run or the file is missing.
@@ -128,28 +147,17 @@ def predict_file(
         raise ValueError(f"Predictions are written as .csv or .npz. Received {str(target)!r}; choose such an --out.")
     run = runs.load_run(run_dir)
     images = image_files.read_images(source, run.record["input_shape"], run.record["value_range"])
-    columns = _columns(evaluation.predict(run, images, method=method))
-    text = _as_csv(columns, run.record["class_names"])
+    names = run.record["class_names"]
+    predictive = evaluation.predict(run, images, method=method, keep_samples=True if calibrated else None)
+    decided = decisions.decision_columns(run, predictive, names)
+    if calibrated:
+        predictive = decisions.calibrated(decisions.read_calibration(run, predictive), predictive)
+    columns, text = prediction_rows.as_files(predictive, names, decided)
     if target is not None and Path(target).suffix == ".npz":
         save_arrays(target, columns)
     elif target is not None:
         write_text(target, text)
     return text
-
-
-def _columns(predictive: Predictive) -> dict[str, Any]:
-    uncertainties = {name: getattr(predictive, name) for name in evaluation.UNCERTAINTIES}
-    return {"class": predictive.mean.argmax(axis=-1), "probs": predictive.mean, "std": predictive.std, **uncertainties}
-
-
-def _as_csv(columns: Mapping[str, Any], class_names: Sequence[str]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["image", "class", "class_name", *(f"p_{name}" for name in class_names), *evaluation.UNCERTAINTIES])
-    for i, label in enumerate(columns["class"]):
-        numbers = [*columns["probs"][i], *(columns[name][i] for name in evaluation.UNCERTAINTIES)]
-        writer.writerow([i, label, class_names[label], *(f"{number:.6g}" for number in numbers)])
-    return stream.getvalue()
 
 
 def evaluate(
@@ -158,6 +166,9 @@ def evaluate(
     method: str | None = None,
     num_samples: int | str | None = None,
     seed: int | None = None,
+    labelled: str | Path | None = None,
+    calibrated: bool = False,
+    out: str | Path | None = None,
 ) -> dict[str, Any]:
     """Scores a trained run on its test images and its out-of-distribution sets, and writes `evaluation.json`.
 
@@ -166,20 +177,49 @@ def evaluate(
       method: `"sampling"`, or `"moments"` for a single pass without draws; the configuration's by default.
       num_samples: Draws of the weights behind each prediction, or `"auto"`; the configuration's by default.
       seed: Of these draws; the configuration's by default.
+      labelled: An `.npz` file of images and labels to score in place of the test images, see `data.read_labelled`.
+      calibrated: Recalibrate all predictions by what `bayesconv calibrate` fitted.
+      out: The JSON file to write; by default `evaluation_path`.
 
     Returns:
-      The report, which `evaluation_table.table` prints.
+      The report, which `evaluation.tables` prints.
     """
     run = runs.load_run(run_dir)
-    report = evaluation.report(run, run.dataset(), method=method, num_samples=num_samples, seed=seed)
-    write_text(run.folder / runs.EVALUATION, json.dumps(report, indent=2, allow_nan=False) + "\n")
+    dataset = run.dataset()
+    if labelled is not None:
+        dataset = dataset._replace(name=Path(labelled).name, test=data.read_labelled(labelled, dataset))
+    options: dict[str, Any] = {"method": method, "num_samples": num_samples, "seed": seed}
+    with decisions.calibration_of(run) if calibrated else contextlib.nullcontext():
+        report = {**evaluation.report(run, dataset, **options), "calibrated": calibrated}
+    path = evaluation_path(run_dir, labelled=labelled, calibrated=calibrated) if out is None else out
+    write_text(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
     return report
 
 
-def plot(run_dir: str | Path) -> list[Path]:
-    """Draws the figures of a trained run into its folder and returns their paths."""
+def evaluation_path(run_dir: str | Path, *, labelled: str | Path | None = None, calibrated: bool = False) -> Path:
+    """Where `evaluate` writes: `evaluation.json` for the test images as predicted, else a file in `evaluations/`."""
+    if labelled is None and not calibrated:
+        return Path(run_dir) / runs.EVALUATION
+    name = Path("test" if labelled is None else labelled).stem + ("_calibrated" if calibrated else "")
+    return Path(run_dir) / runs.EVALUATIONS / f"{name}.json"
+
+
+def plot(
+    run_dir: str | Path, *, only: Sequence[str] | None = None, file_format: str = "png", dpi: int = 150
+) -> list[Path]:
+    """Draws the figures of a trained run into its folder and returns their paths.
+
+    Args:
+      run_dir: The run folder.
+      only: Names of figures, see `figures.names`; None for all that suit the run.
+      file_format: `"png"`, `"pdf"` or `"svg"`.
+      dpi: Dots per inch.
+
+    Raises:
+      ValueError: If a name is unknown, or a named figure does not suit the run.
+    """
     run = runs.load_run(run_dir)
-    return figures.draw(run, run.dataset())
+    return figures.draw(run, run.dataset(), only=only, file_format=file_format, dpi=dpi)
 
 
 def diagnose(run_dir: str | Path) -> tuple[Diagnosis, list[Path]]:
@@ -219,43 +259,3 @@ def _draw_diagnosis(diagnosis: Diagnosis, folder: Path) -> list[Path]:
     return plotting.save_all(
         ((name, plotting.posterior_diagnosis(kl_by_layer, ratios)) for name in ["diagnosis"]), folder
     )
-
-
-def _check_fit(config: RunConfig, dataset: Dataset) -> None:
-    """Refuses what would run and mean something else than it says."""
-    if config.objective.likelihood.name in ("bernoulli", "normal"):
-        message = f"the labels of {dataset.name!r} are classes, which the categorical likelihood is for. "
-        received = f"Received {config.objective.likelihood.name!r}; use categorical."
-        raise config.settings.error([(("objective", "likelihood"), message + received)])
-    if config.training.patience is not None and not dataset.validation_held_out:
-        message = "early stopping needs validation images that are not trained on. "
-        received = f"Received {config.training.patience}, with data.refit; set one of them back."
-        raise config.settings.error([(("training", "patience"), message + received)])
-
-
-def _check_bound(config: RunConfig, model: Layer) -> None:
-    try:
-        objectives.check_bound(model, config.objective.bound.identifier, config.objective.num_samples)
-    except ValueError as error:
-        raise config.settings.error([(("objective", "bound"), str(error))]) from error
-
-
-def _check_method(run: runs.Run, dataset: Dataset) -> None:
-    """Makes one single pass, if that is how predictions will be made, for a layer may have no rule for it."""
-    if run.config.evaluation.method != "moments":
-        return
-    try:
-        evaluation.predict(run, dataset.train.x[:1])
-    except (TypeError, ValueError) as error:
-        raise run.config.settings.error([(("evaluation", "method"), str(error))]) from error
-
-
-def _check_out_of_distribution(run: runs.Run, dataset: Dataset) -> None:
-    """Makes every set once, for what is wrong with one should not show only after the training."""
-    for i, (name, images) in enumerate(evaluation.out_of_distribution(run, dataset)):
-        shape = np.shape(images)
-        if len(shape) != 4 or shape[0] == 0 or shape[1:] != dataset.input_shape:
-            message = (
-                f"{name} must make images [M, {', '.join(map(str, dataset.input_shape))}], like those of the data. "
-            )
-            raise run.config.settings.error([(("evaluation", "ood", i), f"{message}Received shape {list(shape)}.")])

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bayesconv.inputs import as_inputs, check_model, check_positive_int, dtype_of, output_size_of
+from bayesconv.inputs import as_inputs, check_model, check_positive_int, dtype_of, output_shape_of
 from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
 from bayesconv.objectives import as_likelihood
-from bayesconv.predictive import Sums
 from bayesconv.registry import Identifier
 from bayesconv.sampling import Sampler
+from bayesconv.sums import Sums
 
 _POSITIVE = "`num_samples` must be a positive integer."
 _MARK = "saved_model.pb"  # what makes a folder a SavedModel
@@ -72,9 +72,10 @@ def export_saved_model(
       True
     """
     check_model(model, "export_saved_model")
-    example = checked_example(model, input_shape, num_samples, seed, calibration)
+    family = as_likelihood(likelihood)
+    example = checked_example(model, input_shape, num_samples, seed, calibration, family.output_rank)
     check_target(directory, overwrite)
-    module, signatures = _module(model, example, as_likelihood(likelihood), num_samples, seed)
+    module, signatures = _module(model, example, family, num_samples, seed)
     return write_saved_model(directory, module, signatures, overwrite=overwrite)
 
 
@@ -105,7 +106,7 @@ class _GraphSampler(Sampler):
             return self.sums(batch, self._draw_bank(example, seed, index[tf.newaxis])).outputs[0]
 
         map_fn: Any = tf.map_fn
-        outputs = map_fn(one, tf.range(num_samples), fn_output_signature=tf.TensorSpec([None, None], batch.dtype))
+        outputs = map_fn(one, tf.range(num_samples), fn_output_signature=self._output_spec(batch))
         sums = self._sums(outputs)  # of all draws at once, as `predict` takes them
         mean, square, entropy = (_divided(part, num_samples) for part in (sums.mean, sums.square, sums.entropy))
         return sums._replace(mean=mean, square=square, entropy=entropy)
@@ -164,7 +165,7 @@ def summary_of(averages: Sums, likelihood: Likelihood) -> dict[str, tf.Tensor]:
 
 
 def checked_example(
-    model: Layer, input_shape: Sequence[int], num_samples: int, seed: int, calibration: Any
+    model: Layer, input_shape: Sequence[int], num_samples: int, seed: int, calibration: Any, output_rank: int
 ) -> np.ndarray:
     """What to draw with, zeros or the calibration inputs; a ValueError if the arguments do not fit the model."""
     for name, sizes in (("input_shape", list(input_shape)), ("num_samples", [num_samples])):
@@ -180,7 +181,7 @@ def checked_example(
             f"other models have no use for them. Received {'none' if calibration is None else 'some'}."
         )
     example = np.zeros([1, *input_shape], dtype_of(model).as_numpy_dtype)
-    output_size_of(model, example)
+    output_shape_of(model, example, output_rank)
     if calibration is None:
         return example
     calibration = as_inputs(model, calibration)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from bayesconv import random, sampling
+from bayesconv import likelihoods, random, sampling
+from bayesconv.averages import Averages
 from bayesconv.compilation import compiled
 from bayesconv.evaluators import Drawing
 from bayesconv.export import checked_example, summary_of, write_saved_model
@@ -22,9 +23,10 @@ from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
 from bayesconv.objectives import as_likelihood
-from bayesconv.predictive import Averages, Predictive, Sums
+from bayesconv.predictive import Predictive
 from bayesconv.registry import Identifier
 from bayesconv.sampling import Sampler
+from bayesconv.sums import Sums
 
 _LIMIT = 2**31  # bytes of a bank; beyond it, files and loading fail in ways that say nothing
 
@@ -43,7 +45,7 @@ class Frozen:
     def __init__(self, program: Any) -> None:
         self._program, facts = program, json.loads(program.description.numpy())
         self.num_samples, self.seed, self.input_shape = facts["num_samples"], facts["seed"], tuple(facts["input_shape"])
-        self._dtype, self._likelihood = tf.as_dtype(facts["dtype"]), facts["likelihood"]
+        self._dtype, self._likelihood = tf.as_dtype(facts["dtype"]), _restored(facts)
 
     def __call__(self, x: Any) -> tf.Tensor:
         """Outputs `[S, N, K]` of all functions for inputs `[N, ..]`."""
@@ -64,12 +66,13 @@ class Frozen:
           ValueError: If the inputs are empty or do not fit.
         """
         check_positive_int("batch_size", batch_size)
-        x, averages = self._checked(x), Averages(keep_samples, sampling.MEMORY_BUDGET)
+        x, averages = self._checked(x), Averages(keep_samples, sampling.MEMORY_BUDGET, self._likelihood)
         starts = range(0, len(x), batch_size)
         for start in tqdm(starts, "predict", unit="batch", disable=not progress):
             batch = tf.convert_to_tensor(x[start : start + batch_size])
-            averages.add([Sums(*(part.numpy() for part in self._program.run(batch)))])
-        return averages.summarize(self.seed, self._likelihood)
+            sums = Sums(*(part.numpy() for part in self._program.run(batch)))
+            averages.add([sums._replace(predictive_entropy=None) if self._likelihood.noise else sums])
+        return averages.summarize(self.seed)
 
     def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Writes a SavedModel, whole or not at all, and returns its path.
@@ -128,8 +131,9 @@ def freeze(
       True
     """
     check_model(model, "freeze")
-    example = checked_example(model, _known(model, input_shape), num_samples, seed, calibration)
-    program = _program(model, tf.constant(example), as_likelihood(likelihood), num_samples, seed)
+    family = as_likelihood(likelihood)
+    example = checked_example(model, _known(model, input_shape), num_samples, seed, calibration, family.output_rank)
+    program = _program(model, tf.constant(example), family, num_samples, seed)
     with tempfile.TemporaryDirectory() as folder:
         path = write_saved_model(Path(folder) / "frozen", program, {"serving_default": program.predict})
         return load_frozen(path)  # which reads it whole: nothing is shared with the model any more
@@ -191,6 +195,14 @@ def _program(model: Layer, example: tf.Tensor, likelihood: Likelihood, num_sampl
     return program
 
 
+def _restored(facts: Mapping[str, Any]) -> Likelihood:
+    """The likelihood of a frozen ensemble; by name alone if it is registered in another program only."""
+    name = facts["likelihood"]
+    if name in likelihoods.names():
+        return likelihoods.get(name)(**facts.get("likelihood_options", {}))
+    return Likelihood(name, tf.identity, tf.identity, tf.identity)
+
+
 def _drawn(structure: Any, program: Any) -> Any:
     return tf.nest.pack_sequence_as(structure, [variable.value() for variable in program.bank])
 
@@ -198,6 +210,7 @@ def _drawn(structure: Any, program: Any) -> Any:
 def _description(example: tf.Tensor, likelihood: Likelihood, num_samples: int, seed: int) -> str:
     shape, dtype = list(example.shape[1:]), example.dtype.name
     facts = {"num_samples": num_samples, "seed": seed, "likelihood": likelihood.name}
+    facts["likelihood_options"] = dict(likelihood.options)
     return json.dumps({**facts, "input_shape": shape, "dtype": dtype})
 
 

@@ -117,6 +117,16 @@ def read_images(path: str | Path, input_shape: Sequence[int], value_range: Seque
         array = _images_of(read_npz(path), path)
     else:
         array = _read_picture(path, input_shape[-1])
+    return images_like(array, path, input_shape, value_range)
+
+
+def images_like(array: Array, path: Path, input_shape: Sequence[int], value_range: Sequence[float]) -> Array:
+    """An array that was read from a file, as `read_images` returns it.
+
+    Raises:
+      ValueError: If shape, type or values are not those of the training images.
+    """
+    input_shape = tuple(input_shape)
     array = _batched(array, input_shape)
     if array.shape[1:] != input_shape:
         raise ValueError(

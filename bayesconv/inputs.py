@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from bayesconv.layers import Layer
+from bayesconv.likelihoods import Likelihood
 
 # What is known of models from earlier calls.
 _DTYPES: WeakKeyDictionary[Any, tf.DType] = WeakKeyDictionary()
-_OUTPUT_SIZES: WeakKeyDictionary[Any, dict[Any, int]] = WeakKeyDictionary()
+_OUTPUT_SHAPES: WeakKeyDictionary[Any, dict[Any, tuple[int, ...]]] = WeakKeyDictionary()
 
 
 def check_model(model: Any, what: str) -> None:
@@ -55,57 +56,41 @@ def as_array(x: Any, dtype: tf.DType) -> np.ndarray:
     return x.astype(dtype.as_numpy_dtype, copy=False)
 
 
-def output_size_of(model: Any, example: Any) -> int:
-    """Number of outputs per example, from a pass of the mean weights over a small batch.
+def output_shape_of(model: Any, example: Any, rank: int = 1) -> tuple[int, ...]:
+    """Shape of the outputs of one example, from a pass of the mean weights over a small batch.
+
+    Args:
+      model: A model.
+      example: `[M, ..]`.
+      rank: Number of axes that the outputs of one example must have: 1 for `[N, K]`, 3 for `[N, H, W, K]`.
 
     Raises:
-      ValueError: If the inputs do not fit the model, or its outputs are not `[N, K]`.
+      ValueError: If the inputs do not fit the model, or its outputs are of another rank.
     """
     example = tf.convert_to_tensor(example)
-    known, key = _OUTPUT_SIZES.setdefault(model, {}), (tuple(example.shape), example.dtype)
+    known, key = _OUTPUT_SHAPES.setdefault(model, {}), (tuple(example.shape), example.dtype)
     if key not in known:
-        known[key] = _output_size(model(example, is_training=False, weights="mean"))
-    return known[key]
-
-
-def _output_size(outputs: Any) -> int:
-    if outputs.shape.rank != 2:
+        known[key] = tuple(model(example, is_training=False, weights="mean").shape)
+    if len(known[key]) == rank + 1:
+        return known[key][1:]
+    if rank == 1:
         raise ValueError(
             "Training and prediction take models with outputs [N, K]. "
-            f"Received a model whose outputs have shape {outputs.shape}; end it with Flatten() or an Affine layer, and "
-            "see that a data set gives batches."
+            f"Received a model whose outputs have shape {known[key]}; end it with Flatten() or an Affine layer, and "
+            "see that a data set gives batches. For one class a pixel, likelihood='categorical_per_pixel'."
         )
-    return int(outputs.shape[1])
+    raise ValueError(
+        f"This likelihood takes outputs with {rank} axes an example, [N, H, W, K] for one class a pixel. "
+        f"Received a model whose outputs have shape {known[key]}; end it with a convolution."
+    )
 
 
-def check_targets(y: np.ndarray, num_examples: int, likelihood: str, output_size: int) -> None:
-    """Raises a ValueError if the targets do not fit the inputs, the likelihood or the model."""
+def check_targets(y: np.ndarray, num_examples: int, likelihood: Likelihood, output_shape: tuple[int, ...]) -> None:
+    """Raises a ValueError if the targets do not fit the inputs, the likelihood or the model's outputs."""
     if len(y) != num_examples:
         raise ValueError(f"There must be one target per input. Received {num_examples} inputs and {len(y)} targets.")
-    if likelihood in ("bernoulli", "normal"):
-        _check_shape(y, num_examples, likelihood, output_size)
-    if likelihood == "bernoulli" and not ((y >= 0) & (y <= 1)).all():
-        raise ValueError(f"The bernoulli likelihood takes targets in [0, 1]. Received {y.min()} to {y.max()}.")
-    if likelihood != "categorical":
-        return
-    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
-        raise ValueError(
-            "The categorical likelihood takes integer labels [N]. "
-            f"Received shape {y.shape} and dtype {y.dtype.name}; undo a one-hot encoding with y.argmax(-1)."
-        )
-    if y.min() < 0 or y.max() >= output_size:
-        raise ValueError(
-            f"Labels must be in [0, {output_size}), since the model has {output_size} outputs. "
-            f"Received labels from {y.min()} to {y.max()}. Count classes from 0, or give the model more outputs."
-        )
-
-
-def _check_shape(y: np.ndarray, num_examples: int, likelihood: str, output_size: int) -> None:
-    if y.size != num_examples * output_size:
-        raise ValueError(
-            f"The {likelihood} likelihood takes targets [N, {output_size}], since the model has {output_size} outputs. "
-            f"Received targets of shape {y.shape}."
-        )
+    if likelihood.check_targets is not None:
+        likelihood.check_targets(y, output_shape)
 
 
 def check_positive_int(name: str, value: Any) -> None:

@@ -30,7 +30,8 @@ class History(NamedTuple):
 
     Attributes:
       rows: One mapping an epoch: `epoch`, `loss` and `nll` in nats per example, `kl` in nats per data set,
-        `kl_weight`, `images_per_second`, and with validation data `validation_nll` and `validation_accuracy`.
+        `kl_weight`, `images_per_second`, and with validation data `validation_nll` and, of classes,
+        `validation_accuracy`, of real targets `validation_rmse`. Only `loss` knows of weights.
       best_epoch: Epoch whose weights the model ends with: that of the lowest validation NLL
         once the KL is at its full weight, or the last.
     """
@@ -99,10 +100,11 @@ class TrainingLoop:
     def _train_epoch(self, epoch: int, epochs: int, bar: Any) -> dict[str, float]:
         sums, seen, began = np.zeros(3), 0, time.perf_counter()
         kl_weight = 0.0
-        for inputs, targets in self._batches.epoch(epoch):
-            *terms, weight, finite = (float(value) for value in self.compiled_step(inputs, targets))
+        for batch in self._batches.epoch(epoch):
+            inputs = batch[0]
+            *terms, weight, finite = (float(value) for value in self.compiled_step(*batch))
             if not finite:
-                self._fail(inputs, targets, epoch)
+                self._fail(inputs, batch[1], epoch)
             sums, seen, kl_weight = sums + len(inputs) * np.asarray(terms), seen + len(inputs), weight
             rate = seen / (time.perf_counter() - began)
             loss, nll, kl = map(float, sums / seen)
@@ -111,10 +113,10 @@ class TrainingLoop:
             bar.update()
         return {"loss": loss, "nll": nll, "kl": kl, "kl_weight": kl_weight, "images_per_second": rate}
 
-    def _train_step(self, inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def _train_step(self, *batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
-            terms, kl_weight = self._objective(inputs, targets, self._step)
+            terms, kl_weight = self._objective(self._step, *batch)
         gradients = tape.gradient(terms.loss, variables)
         _check_gradients(variables, gradients)
         finite = _all_finite([terms.loss, *gradients])

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from bayesconv import bounds, distributions, divergences, estimators, likelihoods, random
+from bayesconv import bounds, distributions, divergences, estimators, likelihoods, random, weighting
 from bayesconv.extras import Extra, Extras, collect_extras, total
 from bayesconv.inputs import check_positive_int
 from bayesconv.likelihoods import Likelihood
@@ -34,7 +34,8 @@ class Elbo(NamedTuple):
 
     Attributes:
       loss: What is minimized, nats per example.
-      negative_log_likelihood: Its data term, nats per example.
+      negative_log_likelihood: Of the targets, nats per example, without any weights: the data term of the loss, unless
+        weights were given or the likelihood trains by another one.
       kl: KL of posterior and prior, nats per data set, neither weighted nor divided.
     """
 
@@ -55,13 +56,15 @@ def elbo(
     num_samples: int = 1,
     seed: random.Seed = None,
     bound: Identifier = "elbo",
+    sample_weights: Any = None,
+    class_weights: Any = None,
 ) -> Elbo:
     """Estimates the negative evidence lower bound per example from a batch, or another bound.
 
     Args:
-      model: A layer from `[N, ..]` to `[N, K]`.
+      model: A layer from `[N, ..]` to `[N, K]`, or to what the likelihood takes.
       inputs: `[N, ..]`.
-      targets: `[N]` labels, or `[N, K]` as the likelihood takes them.
+      targets: `[N]` labels, or whatever else the likelihood takes.
       num_data: Number of examples in the whole data set, by which the KL is divided, once.
       likelihood: A `Likelihood`, or what resolves to one.
       kl_weight: Multiplier of the KL at this step, as a schedule gives it.
@@ -72,9 +75,12 @@ def elbo(
       bound: `"elbo"`, or another of `bayesconv.bounds` over the `num_samples` draws. The others weight whole draws, so
         they need the one draw that `estimator="reparameterization"` uses for the whole batch. With a batch that is a
         part of the data they are approximations and no bounds; that module says which.
+      sample_weights: `[N]` factors of the examples' log probabilities in the loss, not divided by their sum; see
+        `bayesconv.weighting`.
+      class_weights: `[K]` such factors of the classes, of examples or of pixels.
 
     Returns:
-      The loss and its two terms, these as under the evidence lower bound.
+      The loss and its two terms, these as under the evidence lower bound and without weights.
 
     Raises:
       ValueError: If `num_data` or `num_samples` is not positive, or `kl_weight` or `temperature` is a number that is
@@ -101,12 +107,13 @@ def elbo(
     likelihood, combine = as_likelihood(likelihood), bounds.resolve(bound)
     penalty_of = _penalty if combine is bounds.elbo else _log_ratio
     seeds = random.split(random.as_seed(seed), num_samples)
-    draws = [_one_draw(model, inputs, targets, likelihood, s, penalty_of) for s in seeds]
-    nlls, penalties, kls = (list(terms) for terms in zip(*draws, strict=True))
+    weighted = functools.partial(weighting.data_term, likelihood, sample_weights, class_weights)
+    draws = [_one_draw(model, inputs, targets, likelihood, weighted, s, penalty_of) for s in seeds]
+    data_terms, nlls, penalties, kls = (list(terms) for terms in zip(*draws, strict=True))
     nll, kl = (tf.add_n(terms) / num_samples for terms in (nlls, kls))
     kl_weight = tf.cast(tf.convert_to_tensor(kl_weight, dtype_hint=nll.dtype), nll.dtype)  # a cast alone rounds a float
     scale = kl_weight * (temperature / num_data)
-    losses = [one + scale * tf.cast(penalty, nll.dtype) for one, penalty in zip(nlls, penalties, strict=True)]
+    losses = [one + scale * tf.cast(part, nll.dtype) for one, part in zip(data_terms, penalties, strict=True)]
     if combine is bounds.elbo:
         return Elbo(tf.add_n(losses) / num_samples, nll, kl)
     return Elbo(-combine(-num_data * tf.stack(losses)) / num_data, nll, kl)
@@ -146,14 +153,14 @@ def _one_draw(
     inputs: tf.Tensor,
     targets: tf.Tensor,
     likelihood: Likelihood,
+    data_term: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
     seed: tf.Tensor,
     penalty_of: Callable[[Extras], tf.Tensor],
 ) -> tuple:
     with collect_extras() as extras:
         outputs = widened(model(inputs, is_training=True, seed=seed))
-    log_prob = likelihood.log_prob(outputs, targets)
-    count = tf.cast(tf.size(log_prob), log_prob.dtype)
-    return -tf.math.divide_no_nan(tf.reduce_sum(log_prob), count), penalty_of(extras), _unweighted(extras)
+    nll = -weighting.mean(likelihood.log_prob(outputs, targets))
+    return data_term(outputs, targets, nll), nll, penalty_of(extras), _unweighted(extras)
 
 
 def _penalty(extras: Extras) -> tf.Tensor:

@@ -15,13 +15,14 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from bayesconv import random, sampling
+from bayesconv.averages import Averages
 from bayesconv.evaluators import ByMoments, BySampling
-from bayesconv.inputs import as_inputs, check_model, check_positive_int, dtype_of, output_size_of
+from bayesconv.inputs import as_inputs, check_model, check_positive_int, dtype_of, output_shape_of
 from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
 from bayesconv.objectives import as_likelihood
-from bayesconv.predictive import Averages, Predictive
+from bayesconv.predictive import Predictive
 from bayesconv.registry import Identifier, unknown_name_message
 
 __all__ = ["METHODS", "Predictive", "predict"]
@@ -43,7 +44,7 @@ def predict(
     antithetic: bool = False,
     tolerance: float = 0.01,
     max_samples: int = 1024,
-    progress: bool = False,
+    progress: bool | str = False,
 ) -> Predictive:
     """Predicts with uncertainty.
 
@@ -51,7 +52,8 @@ def predict(
     then, a flag or a number in a closure, stays as it was; variables do not.
 
     Args:
-      model: A layer from `[N, ..]` to `[N, K]`, or a list of them, which count equally.
+      model: A layer from `[N, ..]` to `[N, K]`, or to what the likelihood takes, or a list of them, which count
+        equally.
       x: Inputs `[N, ..]`, or a `tf.data.Dataset` of batches; of pairs, the first part is used.
       num_samples: Draws of each model. A model without random weights is evaluated once. `"auto"` draws for every
         batch, 16 at a time and at least 32, until each average in it is known to `tolerance`; `num_samples` of the
@@ -60,7 +62,7 @@ def predict(
       method: `"sampling"`, or `"moments"` for a single pass of means and variances without draws, see docs/moments.md.
       weights: `"sample"`, or `"mean"` for a single pass with the posterior mean.
       likelihood: What the outputs mean; see `bayesconv.likelihoods`.
-      batch_size: Number of inputs in flight.
+      batch_size: Number of inputs in flight, at most: fewer of an array if all their draws take more than 256 MiB.
       keep_samples: Whether to keep `logits`; by default if they take at most 256 MiB.
       calibration: Inputs `[M, ..]`, such as some hundred of the training data, on which `BatchNorm` layers with
         policy="recalibrated" take the moments of every draw, in a single batch.
@@ -68,7 +70,7 @@ def predict(
         what is nearly linear in the weights. Takes an even number of draws and symmetric posteriors.
       tolerance: With num_samples="auto", the largest standard error of `mean` that will do.
       max_samples: With num_samples="auto", draws of each model at most.
-      progress: Whether to show a progress bar.
+      progress: Whether to show a progress bar; a text is its label.
 
     Returns:
       A `Predictive`.
@@ -92,7 +94,9 @@ def predict(
         raise ValueError("predict needs a model or a list with at least one. Received an empty list.")
     for member in members:
         check_model(member, "predict")
-    family, batches = as_likelihood(likelihood), _Batches(members, x, int(batch_size))
+    family = as_likelihood(likelihood)
+    batches = _Batches(members, x, int(batch_size), family.output_rank)
+    batches.fit_to(int(count) if method == "sampling" else 1)
     calibration = _checked_calibration(members, batches.example, calibration, method, antithetic)
 
     def evaluator(member: Layer, index: int) -> BySampling | ByMoments:
@@ -104,10 +108,11 @@ def predict(
         return BySampling(member, example, family, _member_seed(seed, index), int(count), enough, **options)
 
     evaluators = [evaluator(member, index) for index, member in enumerate(members)]
-    averages = Averages(keep_samples, sampling.MEMORY_BUDGET)
-    for batch in tqdm(batches, "predict", len(batches) or None, unit="batch", disable=not progress):
+    averages = Averages(keep_samples, sampling.MEMORY_BUDGET, family)
+    label = progress if isinstance(progress, str) else "predict"
+    for batch in tqdm(batches, label, len(batches) or None, unit="batch", disable=not progress):
         averages.add([made.evaluate(batch) for made in evaluators])
-    return averages.summarize(seed, family.name, family.entropy_of_mean, is_adaptive=is_adaptive)
+    return averages.summarize(seed, is_adaptive=is_adaptive)
 
 
 def _check_combination(method: str, weights: str, is_adaptive: bool, antithetic: bool) -> None:
@@ -154,7 +159,7 @@ def _checked_calibration(
 class _Batches:
     """Inputs in batches, from an array or a data set; one pass over them is made."""
 
-    def __init__(self, models: Sequence[Layer], x: Any, batch_size: int) -> None:
+    def __init__(self, models: Sequence[Layer], x: Any, batch_size: int, output_rank: int) -> None:
         self._model, self._is_data_set = models[0], isinstance(x, tf.data.Dataset)
         self._x: Any = x if self._is_data_set else as_inputs(self._model, x)
         self._batch_size = batch_size
@@ -162,9 +167,17 @@ class _Batches:
         if first is None:
             raise ValueError("There is nothing to predict: the data set is empty.")
         self.example = first[:1]
-        sizes = [output_size_of(model, tf.cast(self.example, dtype_of(model))) for model in models]
-        if len(set(sizes)) > 1:
+        shapes = [output_shape_of(model, tf.cast(self.example, dtype_of(model)), output_rank) for model in models]
+        if len(set(shapes)) > 1:
+            sizes = [shape[0] if output_rank == 1 else shape for shape in shapes]
             raise ValueError(f"The models of an ensemble must have equally many outputs. Received {sizes}.")
+
+        self._outputs_per_example = math.prod(shapes[0])
+
+    def fit_to(self, num_draws: int) -> None:
+        """Takes smaller batches of an array if the outputs of all draws would not fit the memory budget."""
+        largest = sampling.MEMORY_BUDGET // (8 * num_draws * self._outputs_per_example)  # in float64
+        self._batch_size = max(1, min(self._batch_size, largest))
 
     def __iter__(self) -> Iterator[tf.Tensor]:
         if self._is_data_set:

@@ -1,7 +1,9 @@
 """Run folders: what a configuration and a seed made.
 
 A folder holds `config.yaml` (every setting), `run.json` (what the model was built for), `history.jsonl`,
-`checkpoints/`, and, once they were asked for, `evaluation.json`, `diagnosis.json` and `figures/`.
+`checkpoints/`, and, once they were asked for, `evaluation.json`, `diagnosis.json`, `calibration.json`,
+`selection.json`, `conformal.json`, `figures/`, `evaluations/` of other images than the test images, and `predictions/`,
+which may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import bayesconv as bc
-from bayesconv import checkpoints, choices, config, data, kernel_bias, models, overrides
+from bayesconv import checkpoints, choices, config, data, kernel_bias, models, objectives, overrides
 from bayesconv.checkpoints import RunFolder
 from bayesconv.config import ConfigError, RunConfig
 from bayesconv.data import Dataset
@@ -32,7 +34,12 @@ CONFIG, RECORD, HISTORY, CHECKPOINTS, EVALUATION, DIAGNOSIS, FIGURES = (
     "diagnosis.json",
     "figures",
 )
-_WRITTEN = (CHECKPOINTS, HISTORY, CONFIG, RECORD, EVALUATION, DIAGNOSIS, FIGURES)
+CALIBRATION, SELECTION, CONFORMAL = _DECIDED = "calibration.json", "selection.json", "conformal.json"
+EVALUATIONS, PREDICTIONS = "evaluations", "predictions"
+_WRITTEN = (
+    *(CHECKPOINTS, HISTORY, CONFIG, RECORD, EVALUATION, DIAGNOSIS, FIGURES),
+    *(*_DECIDED, EVALUATIONS, PREDICTIONS),
+)
 _RECORD_KEYS = {"config_folder", "input_shape", "num_classes", "class_names", "value_range"}
 
 
@@ -111,7 +118,13 @@ def read_history(run_dir: str | Path) -> list[dict[str, Any]]:
 
 
 def build_model(config: RunConfig, input_shape: Sequence[int], num_classes: int) -> Layer:
-    """The configured network with initial weights, the same for the same seed."""
+    """The configured network with initial weights, the same for the same seed.
+
+    Args:
+      config: The configuration.
+      input_shape: Of an example.
+      num_classes: Number of classes or of real targets, which the likelihood makes a number of outputs of.
+    """
     parts = config.model
     chosen = {key: getattr(parts, key).identifier for key in ("estimator", "posterior", "prior", "divergence")}
     by_layer = [override.identifier for override in parts.overrides]
@@ -119,7 +132,8 @@ def build_model(config: RunConfig, input_shape: Sequence[int], num_classes: int)
     if by_layer:
         factory = functools.partial(overrides.make_kernel_bias_by_layer, **chosen, overrides=by_layer)
     bc.set_seed(config.seed)
-    model = models.resolve(parts.name.identifier)(tuple(input_shape), num_classes, make_kernel_bias_fn=factory)
+    num_outputs = objectives.as_likelihood(config.objective.likelihood.identifier).num_outputs(num_classes)
+    model = models.resolve(parts.name.identifier)(tuple(input_shape), num_outputs, make_kernel_bias_fn=factory)
     if not isinstance(model, Layer):
         message = f"a model must return a bayesconv Layer, e.g. bayesconv.Sequential. {parts.name.name!r} returned "
         received = f"{type(model).__name__}; build it from the layers of bayesconv."

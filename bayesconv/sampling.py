@@ -14,7 +14,7 @@ from bayesconv import calls, precision, random
 from bayesconv.compilation import compiled
 from bayesconv.layers import Layer, Linear
 from bayesconv.likelihoods import Likelihood
-from bayesconv.predictive import Sums
+from bayesconv.sums import Sums
 from bayesconv.weights import KernelBias
 
 MEMORY_BUDGET = 256 * 2**20  # bytes of a bank of draws
@@ -48,6 +48,7 @@ class Sampler:
         self._is_antithetic = is_antithetic
         self._layers: list[Any] = []
         self._is_random = False
+        self._output_shape = tf.TensorShape([])
         self._spec = tf.TensorSpec([None, *example.shape[1:]], example.dtype)
         signature = [
             tf.TensorSpec(example.shape, example.dtype),
@@ -102,7 +103,7 @@ class Sampler:
     def _draw_once(self, example: tf.Tensor, seed: tf.Tensor) -> Draws:
         call = calls.Call(seed, is_training=False, weights=self._weights, is_calibrating=self._is_calibrating)
         with calls.entered(call):
-            self._alive()(example)
+            self._output_shape = self._alive()(example).shape[1:]
         self._is_random = call.is_random
         if self._weights == "coherent":
             _check_all_drew(self._alive(), call.draws)
@@ -111,12 +112,15 @@ class Sampler:
     def sums(self, batch: tf.Tensor, draws: Bank) -> Sums:
         """Sums over the draws, as tensors."""
         if draws:
-            spec = tf.TensorSpec([None, None], batch.dtype)
             map_fn: Any = tf.map_fn
-            outputs = map_fn(lambda draw: self._pass(batch, draw), draws, fn_output_signature=spec)
+            signature = self._output_spec(batch)
+            outputs = map_fn(lambda draw: self._pass(batch, draw), draws, fn_output_signature=signature)
         else:
             outputs = self._pass(batch, [])[tf.newaxis]
         return self._sums(outputs)
+
+    def _output_spec(self, batch: tf.Tensor) -> tf.TensorSpec:
+        return tf.TensorSpec(tf.TensorShape([None]).concatenate(self._output_shape), batch.dtype)
 
     def _sums(self, outputs: tf.Tensor) -> Sums:
         wide = tf.cast(outputs, tf.float64)

@@ -149,6 +149,17 @@ class Objective(Section):
     """Draws of the weights a training step."""
     bound: Part = Part(name="elbo")
     """What is maximized; all but elbo need several draws and the estimator reparameterization."""
+    class_weights: Literal["balanced"] | list[NonNegative] | dict[str, NonNegative] | None = None
+    """What the classes count: balanced, a list, or a mapping of class names, 1 for the others; null weights nothing."""
+
+    @pydantic.field_validator("class_weights", mode="before")
+    @classmethod
+    def _weights(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {str(name): weight for name, weight in value.items()}  # YAML reads the class 3 as a number
+        if value is None or isinstance(value, list) or value == "balanced":
+            return value
+        raise ValueError(f"must be balanced, a list of numbers or a mapping of class names. Received {value!r}.")
 
 
 class Training(Section):
@@ -186,10 +197,12 @@ class Evaluation(Section):
     """Draws of the weights behind each prediction; auto draws until every average is known to the tolerance."""
     tolerance: Positive | None = None
     """With num_samples auto, the largest standard error of an average that will do; null stands for 0.01."""
-    ood: tuple[Part, ...] = Field(default=(), strict=False)
-    """Out-of-distribution sets to tell apart from the test images."""
+    ood: tuple[Part, ...] | None = Field(default=None, strict=False)
+    """Out-of-distribution sets to tell apart from the test images; null is inverted and photo_patches, [] is none."""
     corruptions: tuple[Part, ...] = Field(default=(), strict=False)
     """What the test images are made harder by, in five severities each."""
+    bootstrap: NonNegativeInt = 500
+    """Resamples of the test images behind every 95 % interval; 0 gives no intervals."""
 
     @pydantic.field_validator("num_samples", mode="wrap")
     @classmethod
@@ -216,9 +229,9 @@ class Evaluation(Section):
 
     @pydantic.field_validator("ood", "corruptions")
     @classmethod
-    def _distinct(cls, parts: tuple[Part, ...]) -> tuple[Part, ...]:
-        for i, part in enumerate(parts):
-            if part in parts[:i]:
+    def _distinct(cls, parts: tuple[Part, ...] | None) -> tuple[Part, ...] | None:
+        for i, part in enumerate(parts or ()):
+            if parts and part in parts[:i]:
                 raise ValueError(f"must name each one once. Received {part.identifier} twice; remove one.")
         return parts
 

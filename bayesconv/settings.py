@@ -106,6 +106,23 @@ def read(path: Path) -> Settings:
     return Settings(values, str(path), path.parent.absolute(), places)
 
 
+def parse(text: str, place: str) -> Any:
+    """A value of YAML 1.2, as `--set` takes it.
+
+    Args:
+      text: The YAML.
+      place: What errors call the place it was written.
+
+    Raises:
+      ConfigError: If the text is no YAML, or no setting can be what it holds.
+
+    Example:
+      >>> parse("{name: laplace, scale: 1e-1}", "--set model.prior")
+      {'name': 'laplace', 'scale': 0.1}
+    """
+    return _load(text, place)
+
+
 def _reason(error: OSError | UnicodeDecodeError) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else f"it is not UTF-8 text ({error})"
 
@@ -124,7 +141,7 @@ def _load(text: str, place: str) -> Any:
         raise ConfigError(f"{place}: {_TOO_DEEP} Received more; write it flatter.") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f":{mark.line + 1}:{mark.column + 1}" if mark and not place.startswith("--set") else ""
+        where = f":{mark.line + 1}:{mark.column + 1}" if mark and not place.startswith("--") else ""
         received = text.splitlines()[mark.line : mark.line + 1] if mark else [text]
         raise ConfigError(
             f"{place}{where}: not valid YAML: {error.problem}. Received {''.join(received)!r}."

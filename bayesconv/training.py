@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,8 +22,9 @@ from bayesconv.likelihoods import Likelihood
 from bayesconv.loop import Batches, History, TrainingLoop
 from bayesconv.objectives import Elbo, as_likelihood, check_bound, check_multiplier, elbo, schedules
 from bayesconv.optimization import GroupedOptimizer, describe_optimizer, make_optimizer
-from bayesconv.prediction import predict
+from bayesconv.prediction import Predictive, predict
 from bayesconv.registry import Identifier, name_of
+from bayesconv.weighting import ClassWeights, as_class_weights
 
 
 def fit(
@@ -43,6 +45,8 @@ def fit(
     kl_schedule: Identifier = "linear",
     num_samples: int = 1,
     bound: Identifier = "elbo",
+    class_weights: ClassWeights | None = None,
+    sample_weights: Any = None,
     patience: int | None = None,
     seed: int = 0,
     run_dir: str | os.PathLike[str] | None = None,
@@ -52,8 +56,8 @@ def fit(
     """Trains a model by its evidence lower bound.
 
     Args:
-      model: A layer from `[N, ..]` to `[N, K]`.
-      train: `(x, y)` arrays, or a finite `tf.data.Dataset` of such batches.
+      model: A layer from `[N, ..]` to `[N, K]`, or to what the likelihood takes.
+      train: `(x, y)` arrays, or a finite `tf.data.Dataset` of such batches, or of `(x, y, weights)`.
       num_data: Number of training examples, by which the KL is divided; inferred for arrays.
       epochs: Number of passes.
       batch_size: Examples a step, for arrays.
@@ -70,6 +74,9 @@ def fit(
       num_samples: Draws of the weights a step.
       bound: What is maximized: `"elbo"`, `"importance_weighted"` or `{"name": "renyi", "alpha": 0.5}`; see
         `bayesconv.bounds`. All but the first need several draws and `estimator="reparameterization"`.
+      class_weights: What the classes count in the loss: a number for each, a mapping of classes to numbers, or
+        `"balanced"`; see `bayesconv.weighting`. Validation and the reported NLL know nothing of weights.
+      sample_weights: What the examples count in the loss, `[N]`, for arrays.
       patience: Epochs without a better validation NLL after which to stop, counted when the KL has its full weight.
       seed: Determines order and draws; with the initial weights, the whole run.
       run_dir: Folder for `history.jsonl` and the checkpoints of the best and the last epoch.
@@ -99,20 +106,21 @@ def fit(
     check_bound(model, bound, num_samples)
     check_model(model, "fit")
     family, schedule = as_likelihood(likelihood), schedules.resolve(kl_schedule)
-    batches = _batches(model, train, num_data, batch_size, family, seed)
+    batches = _batches(model, train, num_data, batch_size, family, seed, sample_weights)
     num_data = batches.num_data if num_data is None else num_data
     if validation is not None:  # checked as the training data are, before anything long begins
         _batches(model, validation, None, batch_size, family, seed)
+    by_class = as_class_weights(class_weights, batches.output_shape[-1], family, batches.targets)
     total_steps = epochs * batches.steps_per_epoch
     keras_optimizer = make_optimizer(optimizer, learning_rate, learning_rate_schedule, total_steps)
     grouped = GroupedOptimizer(keras_optimizer, _trainable(model), scale_learning_rate_factor)
 
-    def objective(inputs: tf.Tensor, targets: tf.Tensor, step: tf.Tensor) -> tuple[Elbo, tf.Tensor]:
+    def objective(step: tf.Tensor, x: tf.Tensor, y: tf.Tensor, weights: Any = None) -> tuple[Elbo, tf.Tensor]:
         kl_weight = schedule(tf.cast(step, tf.float32) / total_steps)
         terms = elbo(
             model,
-            inputs,
-            targets,
+            x,
+            y,
             num_data=num_data,
             likelihood=family,
             kl_weight=kl_weight,
@@ -120,6 +128,8 @@ def fit(
             num_samples=num_samples,
             seed=random.fold_in(random.as_seed(seed), step),
             bound=bound,
+            sample_weights=weights,
+            class_weights=by_class,
         )
         return terms, kl_weight
 
@@ -139,6 +149,7 @@ def fit(
         "patience": patience,
         "random": random.ALGORITHM,
         "compute_dtype": precision.narrowed(tf.float32).name,
+        **_described_weights(by_class, sample_weights),
     }
     loop = TrainingLoop(model, batches, objective, grouped, family, settings, run_dir)
     if resume:
@@ -148,14 +159,36 @@ def fit(
     return loop.run(epochs, validate, patience, progress)
 
 
+def _described_weights(by_class: Any, by_example: Any) -> dict[str, Any]:
+    """What a resumed run must have been given too; of the weights of examples a checksum."""
+    settings: dict[str, Any] = {}
+    if by_class is not None:
+        settings["class_weights"] = by_class.tolist()
+    if by_example is not None:
+        settings["sample_weights"] = zlib.crc32(np.asarray(by_example, np.float32).tobytes())
+    return settings
+
+
 def _batches(
-    model: Layer, data: Any, num_data: int | None, batch_size: int, likelihood: Likelihood, seed: int
+    model: Layer,
+    data: Any,
+    num_data: int | None,
+    batch_size: int,
+    likelihood: Likelihood,
+    seed: int,
+    sample_weights: Any = None,
 ) -> Batches:
     if isinstance(data, tf.data.Dataset):
-        return StreamBatches(model, data, num_data=num_data, likelihood=likelihood.name)
+        if sample_weights is not None:
+            raise ValueError(
+                "A tf.data.Dataset brings the weights of its examples as the third part of its elements, "
+                "(x, y, weights). Received sample_weights as well; leave them out."
+            )
+        return StreamBatches(model, data, num_data=num_data, likelihood=likelihood)
     if not (isinstance(data, (tuple, list)) and len(data) == 2):
         raise ValueError(f"Data are a pair (x, y) of arrays, or a tf.data.Dataset. Received {type(data).__name__}.")
-    return ArrayBatches(model, *data, batch_size=batch_size, likelihood=likelihood.name, seed=seed)
+    options: dict[str, Any] = {"batch_size": batch_size, "likelihood": likelihood, "seed": seed}
+    return ArrayBatches(model, *data, **options, sample_weights=sample_weights)
 
 
 def _validator(
@@ -175,18 +208,32 @@ def _validator(
             keep_samples=True,
             calibration=calibration,
         )
-        log_probs = tf.stack([likelihood.log_prob(outputs, y) for outputs in predictive.logits.astype(np.float64)])
-        nll = math.log(len(log_probs)) - float(tf.reduce_mean(tf.reduce_logsumexp(log_probs, axis=0)))
+        nll = _nll(predictive.logits, y, likelihood)
         if not math.isfinite(nll):
             raise FloatingPointError(
                 f"The validation NLL is {nll}, though the training loss is finite: check the data."
             )
-        result = {"validation_nll": nll}
-        if likelihood.name == "categorical":
-            result["validation_accuracy"] = float(np.mean(predictive.mean.argmax(-1) == y))
-        return result
+        return {"validation_nll": nll, **_score(predictive, np.asarray(y), likelihood)}
 
     return validate
+
+
+def _nll(samples: Any, y: Any, likelihood: Likelihood) -> float:
+    """Negative logarithm of the mean probability over draws, of each label by itself; nats per example."""
+    log_prob = likelihood.log_prob_of_labels or likelihood.log_prob
+    log_probs = tf.stack([log_prob(outputs, y) for outputs in samples.astype(np.float64)])
+    mixed = tf.reduce_logsumexp(log_probs, axis=0) - math.log(len(log_probs))
+    return -float(tf.reduce_sum(mixed)) / len(samples[0])
+
+
+def _score(predictive: Predictive, y: Any, likelihood: Likelihood) -> dict[str, float]:
+    if likelihood.task == "regression":
+        errors = predictive.mean - y.reshape(predictive.mean.shape)
+        return {"validation_rmse": float(np.sqrt(np.mean(np.square(errors))))}
+    if likelihood.log_prob_of_labels is None:
+        return {}
+    counted = y != dict(likelihood.options).get("ignored_label")
+    return {"validation_accuracy": float(np.mean((predictive.mean.argmax(-1) == y)[counted]))}
 
 
 def _trainable(model: Layer) -> Sequence[tf.Variable]:

@@ -8,13 +8,14 @@ import tensorflow as tf
 
 import bayesconv as bc
 from bayesconv.batches import ArrayBatches, StreamBatches
+from bayesconv.likelihoods import categorical
 
 MODEL = bc.Affine(1, 30)
 X, Y = np.arange(22.0)[:, np.newaxis], np.arange(22)
 
 
 def _arrays(seed=3, batch_size=8):
-    return ArrayBatches(MODEL, X, Y, batch_size=batch_size, likelihood="categorical", seed=seed)
+    return ArrayBatches(MODEL, X, Y, batch_size=batch_size, likelihood=categorical(), seed=seed)
 
 
 def _order(batches, epoch):
@@ -54,7 +55,7 @@ def test_a_batch_size_that_is_none_is_refused(batch_size):
 
 
 def _stream(dataset, num_data=22):
-    return StreamBatches(MODEL, dataset, num_data=num_data, likelihood="categorical")
+    return StreamBatches(MODEL, dataset, num_data=num_data, likelihood=categorical())
 
 
 DATASET = tf.data.Dataset.from_tensor_slices((X.astype(np.float32), Y)).batch(8)
@@ -75,7 +76,11 @@ def test_a_stream_keeps_its_order_and_counts_its_steps():
         (DATASET, {"num_data": None}, "`num_data`, the number of training examples, is required"),
         (DATASET.repeat(), {}, r"must be finite: one pass is an epoch\. Received an infinite one"),
         (DATASET.take(0), {}, "nothing to train on: the data set is empty"),
-        (DATASET.map(lambda x, y: x), {}, r"gives pairs \(inputs, targets\)\. Received elements of TensorSpec"),
+        (
+            DATASET.map(lambda x, y: x),
+            {},
+            r"gives pairs \(inputs, targets\), or triples .* Received elements of TensorSpec",
+        ),
         (DATASET.map(lambda x, y: (tf.cast(x, tf.float64), y)), {}, "computes in float32. Received inputs of float64"),
         (DATASET.map(lambda x, y: (x, y + 30)), {}, r"Labels must be in \[0, 30\)"),
         (DATASET.unbatch(), {}, r"outputs \[N, K\].* see that a data set gives batches"),

@@ -47,7 +47,7 @@ class TestLoading:
         run = load_config(write(MINIMAL))
         assert (run.seed, run.training.epochs, run.training.batch_size, run.training.patience) == (0, 100, 64, None)
         assert (run.model.estimator.name, run.model.prior.identifier) == ("automatic", {"name": "normal"})
-        assert (run.objective.temperature, run.evaluation.num_samples, run.evaluation.ood) == (1.0, 64, ())
+        assert (run.objective.temperature, run.evaluation.num_samples, run.evaluation.ood) == (1.0, 64, None)
 
     def test_a_part_is_a_name_or_a_mapping(self, write):
         run = load_config(write(FULL))
@@ -439,7 +439,9 @@ class TestShippedConfigurations:
             "laplace_prior",
             "reparameterization",
         ]
-        assert [path.stem for path in CONFIGS] == [*(f"digits_{name}" for name in names), "fashion_mnist_vi"]
+        names += [f"rotation_{name}" for name in ("heteroscedastic", "quantiles", "student_t")]
+        digits = [f"digits_{name}" for name in names]
+        assert [path.stem for path in CONFIGS] == ["diabetes_student_t", *digits, "fashion_mnist_vi", "scenes_unet"]
 
     @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
     def test_parse_and_name_what_exists(self, path):

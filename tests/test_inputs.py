@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import bayesconv as bc
-from bayesconv import inputs
+from bayesconv import inputs, likelihoods
 
 MODEL = bc.Affine(3, 4)
 X = np.ones([5, 3])
@@ -57,14 +57,14 @@ def test_inputs_of_another_kind_are_refused(x, message):
 
 
 def test_the_output_size_is_that_of_a_mean_pass():
-    assert inputs.output_size_of(MODEL, X32[:1]) == 4
+    assert inputs.output_shape_of(MODEL, X32[:1]) == (4,)
     with pytest.raises(ValueError, match=r"outputs have shape \(1, 2, 4\); end it with Flatten\(\) or an Affine layer"):
-        inputs.output_size_of(MODEL, np.ones([1, 2, 3], np.float32))
+        inputs.output_shape_of(MODEL, np.ones([1, 2, 3], np.float32))
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2, 3, 0], np.array([3, 3, 3, 3, 3], np.uint8)])
 def test_labels_within_the_classes_pass(labels):
-    inputs.check_targets(np.asarray(labels), 5, "categorical", 4)
+    inputs.check_targets(np.asarray(labels), 5, likelihoods.categorical(), (4,))
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,11 @@ def test_labels_within_the_classes_pass(labels):
 )
 def test_targets_that_do_not_fit_are_refused(targets, likelihood, message):
     with pytest.raises(ValueError, match=message):
-        inputs.check_targets(np.asarray(targets), 5, likelihood, 4)
+        inputs.check_targets(np.asarray(targets), 5, likelihoods.get(likelihood)(), (4,))
 
 
 def test_real_targets_fit_with_or_without_an_axis_for_one_output_and_own_likelihoods_are_free():
-    inputs.check_targets(np.zeros([5]), 5, "normal", 1)
-    inputs.check_targets(np.zeros([5, 4]), 5, "normal", 4)
-    inputs.check_targets(np.zeros([5, 7]), 5, "of_my_own", 4)
+    inputs.check_targets(np.zeros([5]), 5, likelihoods.normal(), (1,))
+    inputs.check_targets(np.zeros([5, 4]), 5, likelihoods.normal(), (4,))
+    own = likelihoods.Likelihood("of_my_own", tf.identity, tf.identity, tf.identity)
+    inputs.check_targets(np.zeros([5, 7]), 5, own, (4,))

@@ -1,4 +1,4 @@
-"""Claims about the networks that a configuration can name."""
+"""Claims about the networks that a configuration can name; tests/test_models_unet.py has those about the U-Net."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _linear(model):
     return {part.name: part for part in model.submodules if isinstance(part, bc.layers.Linear)}
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", KERNELS)
 def test_the_layers_are_those_of_the_definition(name):
     layers = _linear(models.get(name)((28, 28, 1), 10))
     assert {key: layer.kernel_shape for key, layer in layers.items()} == KERNELS[name]
@@ -66,7 +66,7 @@ def test_the_layers_are_those_of_the_definition(name):
             assert set(layer.linear_op.strides) == {2 if key in STRIDED else 1}
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("input_shape", [(8, 8, 1), (9, 5, 3)])
 def test_every_model_takes_every_image_size_channel_count_and_class_count(name, input_shape):
     model = models.get(name)(input_shape, 7, bc.make_kernel_bias_flipout, tf.float64)
@@ -98,7 +98,7 @@ def test_filters_of_the_digits_model_are_an_option():
     assert [layer.kernel_shape for layer in _linear(model).values()] == [(3, 3, 1, 4), (3, 3, 4, 5), (4 * 4 * 5, 10)]
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("input_shape", [(1, 8, 1), (8, 8), (8, 8, 0)])
 def test_images_that_are_too_small_or_no_images_are_refused(name, input_shape):
     with pytest.raises(ValueError, match=r"takes images \[H, W, C\] at least [24] pixels high and wide\. Received \["):

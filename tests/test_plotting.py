@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from overlaps import overlapping_texts, shown_texts
 
 from bayesconv import metrics, plotting
 from bayesconv.plotting.theme import BLUE, GREEN, GREY, VERMILION
@@ -81,33 +82,11 @@ def test_settings_are_as_before_and_drawing_raises_no_warning(name):
 
 
 @pytest.mark.parametrize("name", [*ONE_AXES, *GRIDS])
-def test_no_two_texts_of_a_figure_overlap(name, tmp_path):
+def test_no_two_texts_of_a_figure_overlap(name):
     axes = ONE_AXES[name](None) if name in ONE_AXES else GRIDS[name]()
     figure = np.ravel(axes)[0].get_figure(root=True)
-    figure.canvas.draw()
-    texts = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text().strip()]
-    drawn = [text for text in texts if text.get_window_extent().width > 0 and _is_shown(text)]
-    assert len(drawn) > 3
-    for i, one in enumerate(drawn):
-        for other in drawn[:i]:
-            a, b = one.get_window_extent(), other.get_window_extent()
-            assert not (a.padded(-1).overlaps(b.padded(-1))), (one.get_text(), other.get_text())
-
-
-def _is_shown(text) -> bool:
-    """Matplotlib keeps labels of ticks outside the limits, and of axes that are switched off, without drawing them."""
-    ax = text.axes
-    if ax is None:
-        return True
-    for axis in (ax.xaxis, ax.yaxis):
-        labels = [
-            label for tick in axis.get_major_ticks() + axis.get_minor_ticks() for label in (tick.label1, tick.label2)
-        ]
-        if text in [axis.label, *labels] and not ax.axison:
-            return False
-        if text in labels:
-            return any(text in (t.label1, t.label2) for t in axis._update_ticks() if t.label1.get_visible())
-    return True
+    assert len(shown_texts(figure)) > 3
+    assert overlapping_texts(figure) == []
 
 
 def test_learning_curves_draw_each_quantity_in_its_own_axes():
@@ -333,7 +312,8 @@ def test_images_with_channels_and_a_given_figure(channels):
         (lambda: plotting.most_and_least_certain(IMAGES, PROBS, STD, LABELS + 3), r"\[0, 3\).*Received 4"),
         (lambda: plotting.most_and_least_certain(IMAGES, PROBS, STD), "N / 2 = 3. Received 4"),
         (lambda: plotting.most_and_least_certain(IMAGES, PROBS * 2, STD), "sum to one"),
-        (lambda: plotting.save(plt.figure(), "figure.pdf"), r"must end in \.png.*figure\.pdf"),
+        (lambda: plotting.save(plt.figure(), "figure.jpg"), r"must end in one of them\. Received 'figure\.jpg'"),
+        (lambda: plotting.save(plt.figure(), "figure.png", dpi=0), "`dpi` must be positive.*Received 0"),
     ],
 )
 def test_wrong_input_is_an_error_that_says_what_was_received(call, message):

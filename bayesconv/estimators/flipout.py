@@ -44,10 +44,10 @@ def flipout(linear_op: LinearOp, posterior: KernelBias) -> StochasticPass:
         weights, mean = draw(), map_kernel_bias(lambda d: d.mean(), posterior)
         seed_in, seed_out = random.split(seed)
         batch_shape = weights.kernel.shape[: linear_op.batch_ndims]
-        flipped = inputs * example_signs(inputs, batch_shape, seed_in)
-        deviation = linear_op(flipped, map_kernel_bias(tf.subtract, weights, mean))
+        inputs_flipped = flipped(inputs, example_signs(inputs, batch_shape, seed_in))
+        deviation = linear_op(inputs_flipped, map_kernel_bias(tf.subtract, weights, mean))
         signs_out = example_signs(deviation, batch_shape, seed_out)
-        return Estimate(linear_op(inputs, mean) + signs_out * deviation, weights)
+        return Estimate(linear_op(inputs, mean) + flipped(deviation, signs_out), weights)
 
     return stochastic_pass
 
@@ -85,11 +85,11 @@ def grouped_flipout(linear_op: LinearOp, posterior: KernelBias, *, num_groups: i
         weights, mean = draw(num_groups), map_kernel_bias(lambda d: d.mean(), posterior)
         seed_in, seed_out = random.split(seed)
         batch_shape = weights.kernel.shape[1 : 1 + linear_op.batch_ndims]
-        flipped = inputs * example_signs(inputs, batch_shape, seed_in)
+        inputs_flipped = flipped(inputs, example_signs(inputs, batch_shape, seed_in))
         deviations = unstacked(map_kernel_bias(tf.subtract, weights, mean))
-        deviation = apply_by_slice(linear_op, flipped, deviations)
+        deviation = apply_by_slice(linear_op, inputs_flipped, deviations)
         signs_out = example_signs(deviation, batch_shape, seed_out)
-        return Estimate(linear_op(inputs, mean) + signs_out * deviation, weights)
+        return Estimate(linear_op(inputs, mean) + flipped(deviation, signs_out), weights)
 
     return stochastic_pass
 
@@ -102,3 +102,15 @@ def example_signs(tensor: tf.Tensor, batch_shape: tf.TensorShape, seed: tf.Tenso
     if tensor.shape[0] is not None:
         return random.signs([tensor.shape[0], *inner], seed, tensor.dtype)
     return random.signs(tf.concat([tf.shape(tensor)[:1], inner], axis=0), seed, tensor.dtype)
+
+
+def flipped(tensor: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
+    """A tensor `[N, .., W, C]` times signs `[N, 1.., 1, C]`."""
+    if len(tensor.shape) > 3 and signs.shape[-2] == 1 and tensor.shape[-2:].is_fully_defined():
+        row: list[Any] = tensor.shape.as_list()[-2:]
+        if row[1] < _LONG:  # broadcasting along short rows is slow: the signs of a row of pixels are laid out for it
+            signs = tf.tile(signs, [*[1] * (len(signs.shape) - 2), row[0], 1])
+    return tensor * signs
+
+
+_LONG = 64

@@ -48,7 +48,7 @@ class Operator:
     def __call__(self, inputs: tf.Tensor, weights: KernelBias) -> tf.Tensor:
         """Applies the kernel, in the type of the inputs, to `[N.., example.., C_in]`, and adds the bias."""
         outputs = self.apply(inputs, tf.cast(weights.kernel, inputs.dtype))
-        return outputs if weights.bias is None else outputs + tf.cast(weights.bias, inputs.dtype)
+        return outputs if weights.bias is None else _with_bias(outputs, tf.cast(weights.bias, inputs.dtype))
 
     def apply(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Applies a kernel to inputs with one batch axis or more."""
@@ -181,3 +181,8 @@ def with_one_batch_axis(inputs: tf.Tensor, event_ndims: int, apply: Callable[[tf
     examples, restored = at_least(tf.reshape(inputs, [-1, *event]), 1)
     outputs = restored(apply(examples))
     return tf.reshape(outputs, [*batch, *sizes(outputs)[1:]])
+
+
+def _with_bias(outputs: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    # TensorFlow computes the gradient of this operation along with the kernel's; of a broadcast sum, in a pass more.
+    return tf.nn.bias_add(outputs, bias) if bias.shape.rank == 1 else outputs + bias

@@ -61,6 +61,9 @@ from bayesconv.metrics.intervals import (
     quantile_calibration_null,
     sample_pit,
 )
+from bayesconv.metrics.nulls import (
+    calibration_nulls,
+)
 from bayesconv.metrics.ood import (
     OodReport,
     ood_aupr,
@@ -88,6 +91,11 @@ from bayesconv.metrics.regression import (
 )
 from bayesconv.metrics.report import (
     metrics_of,
+)
+from bayesconv.metrics.report_intervals import (
+    classification_intervals,
+    ood_intervals,
+    selection_intervals,
 )
 from bayesconv.metrics.scores import (
     accuracy,
@@ -161,6 +169,8 @@ __all__ = [
     "brier_decomposition",
     "brier_score",
     "calibration_null",
+    "calibration_nulls",
+    "classification_intervals",
     "classification_report",
     "classwise_calibration_error",
     "conformal_margin",
@@ -192,6 +202,7 @@ __all__ = [
     "ood_aupr",
     "ood_auroc",
     "ood_fpr",
+    "ood_intervals",
     "ood_report",
     "ood_scores",
     "pixelwise",
@@ -206,6 +217,7 @@ __all__ = [
     "sample_pit",
     "seed_interval",
     "selection",
+    "selection_intervals",
     "set_coverage",
     "smooth_calibration_error",
     "sparsification_error",

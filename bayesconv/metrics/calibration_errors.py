@@ -139,17 +139,21 @@ def smooth_calibration_error(probs: npt.ArrayLike, labels: npt.ArrayLike) -> flo
     References:
       Blasiok and Nakkiran, Smooth ECE: Principled Reliability Diagrams via Kernel Smoothing, 2023. arXiv:2309.12236
     """
-    from scipy.fft import dct, idct
-    from scipy.optimize import brentq
-
     p, y = check_labelled(probs, labels)
     confidence = p.max(axis=1)
     cells = np.minimum((confidence * _CELLS).astype(np.int64), _CELLS - 1)
-    gaps = np.bincount(cells, weights=(p.argmax(axis=1) == y) - confidence, minlength=_CELLS) / len(p)
+    return smooth_width(np.bincount(cells, weights=(p.argmax(axis=1) == y) - confidence, minlength=_CELLS) / len(p))
+
+
+def smooth_width(gaps: Floats) -> float:
+    """The width w at which gaps in equal cells of [0, 1], `[cells]`, smoothed by w integrate to w."""
+    from scipy.fft import dct, idct
+    from scipy.optimize import brentq
+
     if not gaps.any():
         return 0.0
     # Cosines are the modes that reflecting ends leave alone; a Gaussian damps the k-th by exp(-(pi k w)^2 / 2).
-    modes, frequencies = dct(gaps), np.pi * np.arange(_CELLS)
+    modes, frequencies = dct(gaps), np.pi * np.arange(len(gaps))
 
     def excess(width: float) -> float:
         return float(np.abs(idct(modes * np.exp(-((frequencies * width) ** 2) / 2))).sum()) - width

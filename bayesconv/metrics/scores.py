@@ -12,7 +12,7 @@ from bayesconv.metrics.calibration import ece_null, expected_calibration_error
 from bayesconv.metrics.checks import check_labelled
 
 # A probability that underflowed to 0 in float32 costs 87 nats, not infinity: one example must not hide all the others.
-_SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 
 def accuracy(probs: npt.ArrayLike, labels: npt.ArrayLike) -> float:
@@ -73,7 +73,7 @@ def negative_log_likelihood(probs: npt.ArrayLike, labels: npt.ArrayLike) -> floa
       0.3466
     """
     p, y = check_labelled(probs, labels)
-    return float(-np.mean(np.log(np.maximum(p[np.arange(len(y)), y], _SMALLEST_PROBABILITY))))
+    return float(-np.mean(np.log(np.maximum(p[np.arange(len(y)), y], SMALLEST_PROBABILITY))))
 
 
 def classification_report(probs: npt.ArrayLike, labels: npt.ArrayLike, *, num_bins: int = 15) -> dict[str, Any]:

@@ -26,12 +26,14 @@ class Prediction(NamedTuple):
       predictive_entropy: `[N]` nats; total uncertainty of the target. NaN for a likelihood of your own whose mixture
         has no closed form.
       expected_entropy: `[N]` nats; what would remain if the weights were known.
+      variance: `[N, T]` expected variance of a real target if the weights were known; None without one.
     """
 
     mean: tf.Tensor
     std: tf.Tensor
     predictive_entropy: tf.Tensor
     expected_entropy: tf.Tensor
+    variance: tf.Tensor | None = None
 
 
 def predictive(moments: Moments, likelihood: Likelihood) -> Prediction:
@@ -60,7 +62,8 @@ def predictive(moments: Moments, likelihood: Likelihood) -> Prediction:
     if moments.mean.shape.rank != 2 or moments.mean.shape[1] is None:
         raise ValueError(f"Predictions are made of outputs [N, K]. Received moments of shape {moments.mean.shape}.")
     prediction = _RULES.get(likelihood.name, _by_draws)(moments, likelihood)
-    return Prediction(*(tf.cast(part, tf.float64) for part in prediction))
+    parts: list[Any] = [None if part is None else tf.cast(part, tf.float64) for part in prediction]
+    return Prediction(*parts)
 
 
 def _by_draws(moments: Moments, likelihood: Likelihood) -> Prediction:
@@ -92,7 +95,8 @@ def _averaged(outputs: tf.Tensor, weights: Any, likelihood: Likelihood) -> Predi
     std = tf.sqrt(average(tf.square(targets - mean)))
     missing = tf.fill(tf.shape(mean)[:1], tf.constant(math.nan, mean.dtype))
     entropy = missing if likelihood.entropy_of_mean is None else likelihood.entropy_of_mean(mean)
-    return Prediction(mean, std, entropy, average(likelihood.entropy(outputs)))
+    variance = None if likelihood.variance is None else average(likelihood.variance(outputs))
+    return Prediction(mean, std, entropy, average(likelihood.entropy(outputs)), variance)
 
 
 def _normal(moments: Moments, likelihood: Likelihood) -> Prediction:
@@ -105,7 +109,7 @@ def _normal(moments: Moments, likelihood: Likelihood) -> Prediction:
     else:
         relative = moments.covariance / noise[:, tf.newaxis, tf.newaxis]
         gained = 0.5 * tf.linalg.logdet(tf.eye(num, dtype=relative.dtype) + relative)
-    return Prediction(moments.mean, std, expected + gained, expected)
+    return Prediction(moments.mean, std, expected + gained, expected, noise[:, tf.newaxis] * tf.ones_like(std))
 
 
 def _root(covariance: tf.Tensor) -> tf.Tensor:

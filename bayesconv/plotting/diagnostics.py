@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from bayesconv.plotting.theme import BLUE, GREY, INK, AxesArray, own_axes, styled
+from bayesconv.plotting.rows import draw_bars, draw_histogram, name_rows
+from bayesconv.plotting.theme import GREY, INK, AxesArray, axes_row, styled
 
 _LOWEST, _HIGHEST, _BINS = 1e-4, 10.0, 50
 
@@ -45,23 +45,16 @@ def posterior_diagnosis(
       ['conv1', 'head']
     """
     names, ratios = list(kl_by_layer), _check(kl_by_layer, scale_ratios)
-    left, right = _two_axes(axes, len(names))
+    left, right = axes_row(axes, ("KL", "ratios"), (13, 1.6 + 0.5 * len(names)))
     _draw_kl(kl_by_layer, left)
     _draw_ratios(ratios, right)
     for ax in (left, right):
-        ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
-        ax.grid(False, axis="y")
+        name_rows(names, ax)
     return np.array([left, right])
 
 
 def _draw_kl(kl_by_layer: Mapping[str, float], ax: Axes) -> None:
-    values = list(kl_by_layer.values())
-    ax.barh(range(len(values)), values, height=0.6, color=BLUE)
-    for row, value in enumerate(values):
-        ax.annotate(
-            f"{value:,.0f}", (max(value, 0.0), row), (5, 0), textcoords="offset points", va="center", fontsize=12
-        )
-    ax.set_xlim(right=1.2 * max(*values, 1e-9))
+    draw_bars(list(kl_by_layer.values()), ax)
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     ax.set(title="Divergence from the prior", xlabel="KL(q || p) [nats]")
 
@@ -73,21 +66,11 @@ def _draw_ratios(ratios: Mapping[str, Any], ax: Axes) -> None:
         if values is None:
             ax.text(0.5, row, "no scales", transform=ax.get_yaxis_transform(), ha="center", va="center", color=GREY)
             continue
-        shares = np.histogram(np.clip(values, _LOWEST, _HIGHEST), edges)[0] / len(values)
-        ax.pcolormesh(edges, [row - 0.35, row + 0.35], shares[np.newaxis], cmap="Blues", vmin=0.0, rasterized=True)
+        draw_histogram(values, edges, row, ax)
     for ratio, name in ((1.0, "prior"), (0.01, "point")):
         ax.axvline(ratio, color=INK, linestyle="--", linewidth=1.5)
         ax.text(ratio, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
     ax.set(xlim=(_LOWEST, _HIGHEST), xlabel="posterior scale / prior scale")
-
-
-def _two_axes(axes: AxesArray | None, num_layers: int) -> list[Axes]:
-    if axes is None:
-        axes = plt.subplots(1, 2, figsize=(13, 1.6 + 0.5 * num_layers))[1]
-    two = list(np.ravel(np.asarray(axes, object)))
-    if len(two) != 2:
-        raise ValueError(f"`axes` must be two, for KL and ratios. Received {len(two)}; make plt.subplots(1, 2).")
-    return [own_axes(ax) for ax in two]
 
 
 def _check(

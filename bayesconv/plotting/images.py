@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayesconv.metrics import predictive_entropy
-from bayesconv.plotting.theme import BLUE, GREEN, GREY, INK, VERMILION, AxesArray, own_axes, styled
+from bayesconv.plotting.classes import draw_classes
+from bayesconv.plotting.theme import BLUE, GREEN, INK, VERMILION, AxesArray, own_axes, styled
 
 Array = npt.NDArray[np.float64]
-_MOST_CLASSES = 10  # more bars than this cannot be labelled at the size of a picture
 
 
 @styled
@@ -59,7 +59,7 @@ def most_and_least_certain(
       >>> axes[1, 1].get_title(loc="left")
       'entropy 0.69'
     """
-    pictures, p, s = _check_images(images), np.asarray(probs, np.float64), np.asarray(std, np.float64)
+    pictures, p, s = check_images(images), np.asarray(probs, np.float64), np.asarray(std, np.float64)
     entropy = predictive_entropy(p)  # needed or not, it checks `probs`
     ranks = entropy if scores is None else np.asarray(scores, np.float64)
     y = np.full(len(p), -1) if labels is None else np.asarray(labels)
@@ -68,8 +68,8 @@ def most_and_least_certain(
     order = np.argsort(ranks, kind="stable")
     axes = _grid(num_images, figure)
     for (picture, bars), i in zip(axes, [*order[:num_images], *order[-num_images:]], strict=True):
-        _draw_picture(pictures[i], picture)
-        _draw_classes(p[i], s[i], int(y[i]), names, bars)
+        draw_picture(pictures[i], picture)
+        _draw_bars(p[i], s[i], int(y[i]), names, bars)
         bars.set_title(f"{score_name} {ranks[i]:.2f}", fontsize=11, pad=4, loc="left")
     _legend(axes[-1, 0].figure, labels is not None)
     return axes
@@ -91,40 +91,16 @@ def _grid(num_images: int, figure: Figure | SubFigure | None) -> AxesArray:
     return np.array(axes)
 
 
-def _draw_picture(image: Array, ax: Axes) -> None:
+def draw_picture(image: Array, ax: Axes) -> None:
+    """An image `[H, W]` or `[H, W, 3]`, without axes."""
     ax.imshow(image, cmap="gray" if image.ndim == 2 else None, interpolation="nearest")
     ax.set_axis_off()
 
 
-def _draw_classes(p: Array, std: Array, label: int, names: list[str], ax: Axes) -> None:
+def _draw_bars(p: Array, std: Array, label: int, names: list[str], ax: Axes) -> None:
     own_axes(ax)
-    shown = np.argsort(-p, kind="stable")[:_MOST_CLASSES]
-    shown = np.union1d(shown, [label]) if label >= 0 else np.sort(shown)
-    low, high = np.clip(p - std, 0, 1), np.clip(p + std, 0, 1)
-    colors = [_color(k, int(p.argmax()), label) for k in shown]
-    ax.barh(range(len(shown)), p[shown], color=colors, height=0.78)
-    ax.errorbar(
-        p[shown],
-        range(len(shown)),
-        xerr=np.array([(p - low)[shown], (high - p)[shown]]),
-        fmt="none",
-        ecolor=INK,
-        elinewidth=1.3,
-        capsize=2,
-    )
-    ax.set(xlim=(0, 1), xticks=(0, 0.5, 1), xticklabels=("0", ".5", "1"), yticks=range(len(shown)))
-    ax.set_yticklabels([names[k] for k in shown])
-    ax.invert_yaxis()
+    draw_classes(p, std, label if label >= 0 else None, names, ax)
     ax.tick_params(axis="both", labelsize=9, length=0)
-    ax.grid(False, axis="y")
-
-
-def _color(k: int, predicted: int, label: int) -> str:
-    if k == label:
-        return GREEN
-    if k != predicted:
-        return GREY
-    return BLUE if label < 0 else VERMILION
 
 
 def _legend(block: SubFigure, labelled: bool) -> None:
@@ -134,7 +110,8 @@ def _legend(block: SubFigure, labelled: bool) -> None:
     block.legend(handles=[*handles, spread], loc="outside lower right", ncols=3, handlelength=1.2)
 
 
-def _check_images(images: npt.ArrayLike) -> Array:
+def check_images(images: npt.ArrayLike) -> Array:
+    """`[N, H, W]` or `[N, H, W, 3]`."""
     x = np.asarray(images)
     if x.ndim == 4 and x.shape[-1] == 1:
         x = x[..., 0]

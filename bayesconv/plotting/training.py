@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from bayesconv.plotting.theme import BLUE, GREEN, GREY, ORANGE, AxesArray, own_axes, styled
+from bayesconv.plotting.theme import BLUE, GREEN, GREY, ORANGE, AxesArray, axes_row, styled
 
 Row = Mapping[str, Any]
 
@@ -40,7 +39,7 @@ def learning_curves(history: Sequence[Row], axes: AxesArray | None = None) -> Ax
       ['NLL [nats per example]', 'KL(q || p) [nats]']
     """
     _check_history(history)
-    nll_axis, kl_axis = _two_axes(axes)
+    nll_axis, kl_axis = axes_row(axes, ("the NLL", "the KL"), (12, 4.6))
     _draw_nll(history, nll_axis)
     _draw_kl(history, kl_axis)
     candidates = [row for row in _rows_with(history, "validation_nll") if not _is_warming_up(row)]
@@ -60,15 +59,6 @@ def _check_history(history: Sequence[Row]) -> None:
         missing = sorted({"epoch", "nll", "kl"} - set(row))
         if missing:
             raise ValueError(f"A row of `history` needs epoch, nll and kl. Received {dict(row)}, without {missing}.")
-
-
-def _two_axes(axes: AxesArray | None) -> list[Axes]:
-    if axes is None:
-        axes = plt.subplots(1, 2, figsize=(12, 4.6))[1]
-    two = list(np.ravel(np.asarray(axes, object)))
-    if len(two) != 2:
-        raise ValueError(f"`axes` must be two, for the NLL and the KL. Received {len(two)}; make plt.subplots(1, 2).")
-    return [own_axes(ax) for ax in two]
 
 
 def _rows_with(history: Sequence[Row], key: str) -> list[Row]:

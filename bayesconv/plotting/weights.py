@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from bayesconv.plotting.rows import check_layers
 from bayesconv.plotting.theme import BLUE, INK, SKY, VERMILION, own_axes, styled
 
 _FLOOR = 1e-3
@@ -41,7 +42,7 @@ def signal_to_noise(snr_by_layer: Mapping[str, npt.ArrayLike], ax: Axes | None =
     References:
       Blundell et al., Weight Uncertainty in Neural Networks, ICML 2015. arXiv:1505.05424
     """
-    layers = _check_layers(snr_by_layer)
+    layers = check_layers("snr_by_layer", snr_by_layer)
     ax = own_axes(ax, (8, 1.4 + 0.5 * len(layers)))
     ax.set_xscale("log")
     line: dict[str, Any] = {"color": INK, "linewidth": 1.5}
@@ -74,16 +75,3 @@ def _write_median(value: float, row: float, ax: Axes) -> None:
     # In the right margin, where no box can be: data in y, axes in x.
     text = f"{value:.2g}" if value > _FLOOR else "< 0.001"
     ax.text(1.01, row, text, transform=ax.get_yaxis_transform(), va="center", color=VERMILION, fontsize=12)
-
-
-def _check_layers(snr_by_layer: Mapping[str, npt.ArrayLike]) -> dict[str, npt.NDArray[np.float64]]:
-    layers = {name: np.asarray(values, np.float64) for name, values in snr_by_layer.items()}
-    if not layers:
-        raise ValueError("`snr_by_layer` must name at least one layer. Received none; is the model Bayesian?")
-    for name, v in layers.items():
-        if v.ndim != 1 or not v.size or not np.isfinite(v).all() or v.min() < 0:
-            raise ValueError(
-                f"Ratios must be a vector, not empty, finite and not negative. Received shape {list(v.shape)} "
-                f"for {name!r}; flatten kernels with ravel()."
-            )
-    return layers

@@ -29,7 +29,7 @@ def test_class_probabilities_are_those_of_many_draws(covariance):
     variance = VARIANCE if covariance is None else np.diagonal(covariance, axis1=1, axis2=2)
     moments = Moments(tf.constant(MEAN), tf.constant(variance), covariance=covariance)
     got, expected = predictive(moments, likelihoods.categorical()), of_draws(MEAN + noise)
-    for part, reference, tolerance in zip(got, expected, (0.01, 0.02, 0.02, 0.03), strict=True):
+    for part, reference, tolerance in zip(got[:4], expected, (0.01, 0.02, 0.02, 0.03), strict=True):
         np.testing.assert_allclose(part, reference, atol=tolerance)
     assert (got.predictive_entropy >= got.expected_entropy).numpy().all()
 

@@ -1,0 +1,38 @@
+"""`bayesconv evaluate RUN`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bayesconv.cli import arguments as shared
+from bayesconv.cli import streams
+
+NAME = "evaluate"
+HELP = "Score a trained run on test and out-of-distribution images."
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the run and how its predictions are made."""
+    shared.add_run(parser)
+    shared.add_method(parser)
+    about = "draws of the weights, or auto for as many as it takes; the configuration's if unset"
+    parser.add_argument("--num-samples", type=shared.positive_or_auto, metavar="S", help=about)
+    parser.add_argument("--seed", type=int, metavar="SEED", help="of the draws; the configuration's if unset")
+    about = ".npz of images x and labels y to score in place of the test images"
+    parser.add_argument("--data", type=Path, metavar="FILE", help=about)
+    parser.add_argument("--calibrated", action="store_true", help="recalibrate by what bayesconv calibrate fitted")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file to write; in the run's folder if unset")
+    shared.add_cache(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints the table and writes the same as JSON."""
+    with streams.quiet_imports():
+        from bayesconv import evaluation, experiment
+    chosen = {key: getattr(arguments, key) for key in ("method", "num_samples", "seed", "calibrated")}
+    kind = {"labelled": arguments.data, "calibrated": arguments.calibrated}
+    path = arguments.out or experiment.evaluation_path(arguments.run, **kind)
+    with evaluation.manner(keeps=not arguments.no_cache, progress=streams.is_terminal()):
+        report = experiment.evaluate(arguments.run, labelled=arguments.data, out=path, **chosen)
+    streams.write(f"{evaluation.tables(report)}\nWritten to {path}\n")

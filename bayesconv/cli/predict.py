@@ -1,0 +1,32 @@
+"""`bayesconv predict RUN INPUT`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bayesconv.cli import arguments as shared
+from bayesconv.cli import streams
+
+NAME = "predict"
+HELP = "Predict the images of a file."
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the run, the images and where the predictions go."""
+    shared.add_run(parser)
+    parser.add_argument(
+        "input", type=Path, metavar="INPUT", help=".npy, .npz with x or images, or a picture, scaled as in training"
+    )
+    shared.add_method(parser)
+    parser.add_argument("--calibrated", action="store_true", help="recalibrate by what bayesconv calibrate fitted")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .npz; without it CSV is printed")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints or writes the predictions."""
+    with streams.quiet_imports():
+        from bayesconv import experiment
+    chosen = {"method": arguments.method, "calibrated": arguments.calibrated}
+    text = experiment.predict_file(arguments.run, arguments.input, arguments.out, **chosen)
+    streams.write(text if arguments.out is None else f"Written to {arguments.out}\n")

@@ -1,0 +1,50 @@
+"""`bayesconv select RUN`."""
+
+from __future__ import annotations
+
+import argparse
+
+from bayesconv.cli import arguments as shared
+from bayesconv.cli import streams
+
+NAME = "select"
+HELP = "Choose when to abstain: a threshold of uncertainty from the validation images, checked on the test images."
+# Of evaluation.ALL_SCORES, spelled out, for the module that knows them is slow to import.
+SCORES = (
+    "max_probability",
+    "predictive_entropy",
+    "expected_entropy",
+    "mutual_information",
+    "energy",
+    "variation_ratio",
+    "top_class_stddev",
+)
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the run, the target, the uncertainty and what to choose on."""
+    shared.add_run(parser)
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--risk", type=shared.share, metavar="R", help="share of errors among what is answered")
+    target.add_argument("--coverage", type=shared.share, metavar="C", help="share of images to answer")
+    parser.add_argument(
+        "--score", choices=SCORES, default="predictive_entropy", metavar="SCORE", help=", ".join(SCORES)
+    )
+    level = parser.add_mutually_exclusive_group()
+    about = "with --risk, how surely new images keep it; 0.95 if unset"
+    level.add_argument("--level", type=shared.share, default=0.95, metavar="LEVEL", help=about)
+    about = "with --risk, meet it on the validation images only; new images miss it about every other time"
+    level.add_argument("--no-guarantee", action="store_true", help=about)
+    shared.add_held_out(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints what the threshold does, and writes it."""
+    with streams.quiet_imports():
+        from bayesconv import decisions, evaluation, runs
+    chosen = {key: getattr(arguments, key) for key in ("risk", "coverage", "score", "held_out")}
+    level = None if arguments.no_guarantee else arguments.level
+    with evaluation.manner(keeps=not arguments.no_cache, progress=streams.is_terminal()):
+        result = decisions.select(arguments.run, confidence_level=level, **chosen)
+    written = f"Written to {arguments.run / runs.SELECTION}; bayesconv predict says when to abstain by it"
+    streams.write(f"{decisions.selection_table(result)}\n{written}\n")

@@ -1,0 +1,141 @@
+"""A user's own images, from an .npz archive or a folder of IDX files."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayesconv import image_files
+from bayesconv.data.division import divide
+from bayesconv.data.masks import are_masks, as_masks, segmentation
+from bayesconv.data.registry import Array, Dataset, Split, register
+
+_KEYS = ("x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test")
+
+
+@register("npz")
+def npz(*, path: str, validation_fraction: float = 0.1, seed: int = 0, ignored_label: int | None = None) -> Dataset:
+    """Your own images from an .npz file with x_train, y_train, x_test and y_test.
+
+    Args:
+      path: The file. Images are `[N, H, W]` or `[N, H, W, C]`, uint8 (then divided by 255) or float (left as they
+        are); labels are integers counted from 0, `[N]`, or `[N, H, W]` for one class a pixel. `x_validation` and
+        `y_validation` are optional. Nothing is ever unpickled.
+      validation_fraction: Share of the training images held out if the file has no validation, stratified by class
+        where an image has one.
+      seed: Chooses those images.
+      ignored_label: A label of pixels that do not count, 255 in many data sets; None if there is none.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+      ValueError: If the file is not an .npz archive or its arrays do not fit the rules above.
+    """
+    arrays = image_files.read_npz(path)
+    _check_keys(set(arrays), path)
+    parts = [part for part in ("train", "validation", "test") if f"x_{part}" in arrays]
+    is_masked = are_masks(arrays["y_train"])
+    as_split = _as_masked_split if is_masked else _as_split
+    splits = {part: as_split(arrays[f"x_{part}"], arrays[f"y_{part}"], f"{path}: ", f"_{part}") for part in parts}
+    types = {f"x_{part}": str(arrays[f"x_{part}"].dtype) for part in parts}
+    if len({dtype == "uint8" for dtype in types.values()}) > 1:
+        raise ValueError(
+            f"{path} must have all images as uint8, divided by 255 here, or all as float, left as they are. "
+            f"Received {types}; bring them to one type and scale."
+        )
+    if is_masked:
+        _check_shapes(splits)
+        return segmentation("npz", splits, _checked(validation_fraction), seed, ignored_label)
+    if ignored_label is not None:
+        raise ValueError(
+            "`ignored_label` is for one class a pixel, labels [N, H, W]. "
+            f"Received {ignored_label} with labels of shape {list(arrays['y_train'].shape)}; leave it out."
+        )
+    return _assemble("npz", splits, validation_fraction, seed)
+
+
+@register("idx")
+def idx(*, path: str, validation_fraction: float = 0.1, seed: int = 0) -> Dataset:
+    """MNIST or Fashion-MNIST from a folder of IDX files, gzipped or not.
+
+    Args:
+      path: The folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
+        `t10k-labels-idx1-ubyte`, each with or without `.gz`. Pixels are divided by 255.
+      validation_fraction: Share of the training images held out, stratified by class.
+      seed: Chooses those images.
+
+    Raises:
+      FileNotFoundError: If a file is missing.
+      ValueError: If a file is damaged or is not what its name says.
+    """
+    splits = {}
+    for part, prefix in (("train", "train"), ("test", "t10k")):
+        images = image_files.read_idx(path, prefix, "images-idx3-ubyte")
+        labels = image_files.read_idx(path, prefix, "labels-idx1-ubyte")
+        splits[part] = _as_split(images, labels, f"{path}: ", f"_{part}")
+    return _assemble("idx", splits, validation_fraction, seed)
+
+
+def _check_keys(keys: set[str], path: str) -> None:
+    required = set(_KEYS) if keys & {"x_validation", "y_validation"} else {k for k in _KEYS if "validation" not in k}
+    unknown = {key for key in keys if key.startswith(("x_", "y_"))} - set(_KEYS)
+    if missing := sorted(required - keys):
+        raise ValueError(f"{path} must hold the arrays {sorted(required)}. It has {sorted(keys)}; add {missing}.")
+    if unknown:
+        raise ValueError(f"{path} must name its arrays {list(_KEYS)}. Received also {sorted(unknown)}; rename them.")
+
+
+def _as_split(images: Array, labels: Array, before: str, after: str) -> Split:
+    x = image_files.as_images(images, f"{before}x{after}")
+    return Split(x, image_files.as_labels(labels, f"{before}y{after}", length=len(x)))
+
+
+def _as_masked_split(images: Array, masks: Array, before: str, after: str) -> Split:
+    x = image_files.as_images(images, f"{before}x{after}")
+    return Split(x, as_masks(masks, f"{before}y{after}", shape=x.shape[:3]))
+
+
+def _checked(fraction: float) -> float:
+    if not 0 < fraction < 1:
+        raise ValueError(f"`validation_fraction` must lie between 0 and 1. Received {fraction}.")
+    return fraction
+
+
+def _assemble(name: str, splits: dict[str, Split], fraction: float, seed: int) -> Dataset:
+    num_classes = _check_agreement(splits)
+    train, validation = splits["train"], splits.get("validation")
+    if validation is None:
+        train, validation = divide(train, max(round(_checked(fraction) * len(train.y)), num_classes), seed)
+    class_names = tuple(str(label) for label in range(num_classes))
+    return Dataset(name, train, validation, splits["test"], num_classes, class_names)
+
+
+def _check_agreement(splits: dict[str, Split]) -> int:
+    """Number of classes, once every part is known to agree with the training part."""
+    train = splits["train"]
+    classes = np.unique(train.y)
+    if len(classes) < 2 or classes[-1] != len(classes) - 1:
+        raise ValueError(
+            f"y_train must hold every class 0, 1, ..., K-1 with K >= 2. Received the classes {_some(classes)}; "
+            f"renumber them, e.g. with numpy.unique(y, return_inverse=True)."
+        )
+    _check_shapes(splits)
+    for part, split in splits.items():
+        if split.y.max() >= len(classes):
+            raise ValueError(
+                f"y_{part} must only hold classes of y_train, 0 to {len(classes) - 1}. Received {split.y.max()}; "
+                f"add training images of that class or leave it out."
+            )
+    return len(classes)
+
+
+def _check_shapes(splits: dict[str, Split]) -> None:
+    train = splits["train"]
+    for part, split in splits.items():
+        if split.x.shape[1:] != train.x.shape[1:]:
+            raise ValueError(
+                f"All images must have one shape. Received {train.x.shape[1:]} in x_train and "
+                f"{split.x.shape[1:]} in x_{part}."
+            )
+
+
+def _some(values: Array) -> str:
+    return f"{values.tolist()}" if len(values) <= 12 else f"{values[:11].tolist()} and {len(values) - 11} more"

@@ -1,0 +1,99 @@
+"""How good a classifier is: scores on its test images, and how well it knows what is strange to it."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from bayesconv import metrics
+from bayesconv.data import Dataset
+from bayesconv.evaluation.class_scores import LEVEL, SEED, complete, headline, of_probs
+from bayesconv.evaluation.classification_tables import tables
+from bayesconv.evaluation.predicting import predict
+from bayesconv.evaluation.sets import corrupted, out_of_distribution
+from bayesconv.evaluation.strangeness import against
+from bayesconv.evaluation.uncertainties import uncertainty_scores
+from bayesconv.prediction import Predictive
+from bayesconv.runs import Run
+
+__all__ = ["report", "tables"]
+
+
+def report(
+    run: Run,
+    dataset: Dataset,
+    *,
+    method: str | None = None,
+    num_samples: int | str | None = None,
+    seed: int | None = None,
+) -> dict[str, Any]:
+    """All results of a run, ready for JSON; docs/evaluation.md explains every entry.
+
+    Args:
+      run: A trained run.
+      dataset: Its data.
+      method: How predictions are made; the configuration's by default.
+      num_samples: Draws of the weights; the configuration's by default.
+      seed: Of the draws; the configuration's by default.
+
+    Returns:
+      The scores of the test images and their mean uncertainties in nats, each calibration error with its null band
+      (`calibration`), what abstaining by three uncertainties would give (`selection`), how well seven uncertainties
+      tell each strange set from the test images (`ood`), the main scores at each severity of each corruption (`shift`)
+      and at the softmax temperature that suits the validation images best (`temperature_scaled`), and what the numbers
+      depend on. Intervals stand under `intervals`, by the same names. `num_samples` is 0 for a single pass, whose seed
+      is None, and a pair of the fewest and most draws for any test image where they were not fixed.
+    """
+    predicted = functools.partial(predict, run, method=method, num_samples=num_samples, seed=seed)
+    count, is_bayesian = run.config.evaluation.bootstrap, run.is_bayesian
+    test = predicted(dataset.test.x, name="test")
+    scores = uncertainty_scores(test, is_bayesian=is_bayesian)
+    strange, worse = out_of_distribution(run, dataset), corrupted(run, dataset)
+    return {
+        "dataset": dataset.name,
+        "num_images": len(dataset.test.y),
+        **complete(test, dataset.test.y, num_resamples=count, is_bayesian=is_bayesian),
+        "ood": {
+            name: against(scores, predicted(x, name=name), num_resamples=count, is_bayesian=is_bayesian)
+            for name, x in strange
+        },
+        "shift": {
+            name: [
+                headline(predicted(x, keep_samples=False, name=name), dataset.test.y, num_resamples=count) for x in sets
+            ]
+            for name, sets in worse
+        },
+        "temperature_scaled": _temperature_scaled(test, predicted, dataset, count),
+        "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},
+        **_made_by(test),
+        "temperature": run.config.objective.temperature if is_bayesian else None,
+    }
+
+
+def _made_by(test: Predictive) -> dict[str, Any]:
+    draws = test.num_samples
+    return {
+        "method": "sampling" if np.any(draws) else "moments",
+        "num_samples": draws if np.ndim(draws) == 0 else [int(draws.min()), int(draws.max())],
+        "seed": test.seed if np.any(draws) else None,
+    }
+
+
+def _temperature_scaled(test: Predictive, predicted: Any, dataset: Dataset, count: int) -> dict[str, Any] | None:
+    if not dataset.validation_held_out:
+        return None  # trained-on images look more certain than new ones: a temperature from them would mislead
+    scaled, (logits, held_out) = _logits(test, predicted(dataset.validation.x, name="validation"))
+    temperature = metrics.temperature_scale(held_out, dataset.validation.y)
+    probs = metrics.apply_temperature(logits, temperature).mean(axis=0)
+    scores = of_probs(probs, dataset.test.y, num_resamples=count)
+    return {"softmax_temperature": float(temperature), "scaled": scaled, **scores}
+
+
+def _logits(*predictives: Predictive) -> tuple[str, list[Any]]:
+    """What a softmax temperature divides: the logits `[S, N, K]` of all draws, if every prediction has them."""
+    if all(predictive.samples is not None for predictive in predictives):
+        return "logits", [predictive.logits for predictive in predictives]
+    smallest = np.finfo(np.float64).tiny
+    return "log probabilities", [np.log(np.maximum(p.mean, smallest))[np.newaxis] for p in predictives]

@@ -1,0 +1,73 @@
+"""The prediction of a run, as its configuration says unless told otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bayesconv as bc
+from bayesconv.evaluation.kept import kept
+from bayesconv.evaluation.manner import current
+from bayesconv.layers.batch_normalization import is_recalibrated
+from bayesconv.prediction import METHODS, Predictive
+from bayesconv.registry import unknown_name_message
+from bayesconv.runs import Run
+
+_CALIBRATING = 256  # training images that give a draw's moments to BatchNorm(policy="recalibrated")
+
+
+def predict(
+    run: Run,
+    images: Any,
+    *,
+    method: str | None = None,
+    num_samples: int | str | None = None,
+    seed: int | None = None,
+    keep_samples: bool | None = None,
+    name: str = "predict",
+) -> Predictive:
+    """The run's prediction for images, as configured unless told otherwise.
+
+    Args:
+      run: A trained run.
+      images: float32 `[N, H, W, C]`.
+      method: `"sampling"` or `"moments"`, see `bayesconv.predict`; for point weights both are one pass.
+      num_samples: Draws of the weights, or `"auto"`; a run of point weights has one.
+      seed: Of the draws.
+      keep_samples: Whether to keep the outputs of every draw; by default if they take at most 256 MiB.
+      name: What the images are, for the progress bar that `evaluation.manner` asks for.
+
+    Raises:
+      ValueError: If the method is unknown, or draws nothing and `num_samples` or `seed` is given.
+    """
+    options: dict[str, Any] = _options(run, method, num_samples, seed)
+    here = current()
+    keep_samples = keep_samples if here.then is None else True  # what recalibrates does so draw by draw
+    if is_recalibrated(run.model) and options.get("method") != "moments":
+        options["calibration"] = run.dataset().train.x[:_CALIBRATING]
+
+    def made() -> Predictive:
+        likelihood, progress = run.config.objective.likelihood.identifier, name if here.progress else False
+        shown: dict[str, Any] = {"keep_samples": keep_samples, "progress": progress}
+        return bc.predict(run.model, images, likelihood=likelihood, **options, **shown)
+
+    how = {**options, "keep_samples": str(keep_samples)}
+    predictive = kept(run, images, how, made) if here.keeps else made()
+    return predictive if here.then is None else here.then(predictive)
+
+
+def _options(run: Run, method: str | None, num_samples: int | str | None, seed: int | None) -> dict[str, Any]:
+    settings, method = run.config.evaluation, method or run.config.evaluation.method
+    if method not in METHODS:
+        raise ValueError(unknown_name_message("method of prediction", method, METHODS))
+    given = {"num_samples": num_samples, "seed": seed}
+    if method == "moments" and (drawn := [f"{name}={value}" for name, value in given.items() if value is not None]):
+        raise ValueError(
+            "The method moments is a single pass without draws. "
+            f"Received {' and '.join(drawn)} too: leave that out, or choose the method sampling."
+        )
+    if method == "moments" and run.is_bayesian:
+        return {"method": method}
+    draws = settings.num_samples if num_samples is None else num_samples
+    tolerance = {"tolerance": settings.tolerance} if draws == "auto" and settings.tolerance else {}
+    count = draws if run.is_bayesian else 1
+    return {"num_samples": count, "seed": run.config.seed if seed is None else seed, **tolerance}

@@ -1,0 +1,63 @@
+"""The report on a run, by what its likelihood says the task is."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from bayesconv import objectives
+from bayesconv.data import Dataset
+from bayesconv.runs import Run
+
+TASKS = ("classification", "regression", "segmentation")  # a module of this package each, with report and tables
+
+
+def task_of(run: Run) -> str:
+    """What the run's outputs are: classes of images, real numbers, or classes of pixels."""
+    likelihood = objectives.as_likelihood(run.config.objective.likelihood.identifier)
+    return getattr(likelihood, "task", "classification")
+
+
+def report(
+    run: Run,
+    dataset: Dataset,
+    *,
+    method: str | None = None,
+    num_samples: int | str | None = None,
+    seed: int | None = None,
+) -> dict[str, Any]:
+    """All results of a run, ready for JSON.
+
+    Args:
+      run: A trained run.
+      dataset: Its data.
+      method: How predictions are made; the configuration's by default.
+      num_samples: Draws of the weights; the configuration's by default.
+      seed: Of the draws; the configuration's by default.
+
+    Returns:
+      What the task's module reports, with the name of the task as its first entry.
+
+    Raises:
+      ValueError: If the method is unknown, or draws nothing and `num_samples` or `seed` is given.
+    """
+    task = task_of(run)
+    results = _module(task).report(run, dataset, method=method, num_samples=num_samples, seed=seed)
+    return {"task": task, **results}
+
+
+def tables(report: Mapping[str, Any]) -> str:
+    """A report as text.
+
+    Args:
+      report: What `report` returned; one without a task is of a classifier.
+    """
+    return _module(report.get("task", "classification")).tables(report)
+
+
+def _module(task: str) -> ModuleType:
+    if task not in TASKS:
+        raise ValueError(f"The task of a likelihood must be one of {', '.join(TASKS)}. Received {task!r}.")
+    return importlib.import_module(f"bayesconv.evaluation.{task}")

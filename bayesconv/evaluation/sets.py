@@ -1,0 +1,47 @@
+"""The sets that an evaluation is made on besides the test images: strange ones, and the test images made harder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bayesconv import corruptions, data
+from bayesconv.data import Dataset
+from bayesconv.runs import Run
+from bayesconv.sections import Part
+
+_PHOTOGRAPH = (427, 640)  # pixels of those that photo_patches are cut from
+
+
+def out_of_distribution(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any]]:
+    """Name and images of each set that the configuration lists.
+
+    One that says nothing of them gets the sets that suit any images: `inverted`, and `photo_patches` where an image is
+    no larger than the photographs. One that lists none, by `[]`, has none.
+    """
+    parts = run.config.evaluation.ood
+    for part in _default(dataset) if parts is None else parts:
+        yield _title(part), data.ood.resolve(part.identifier)(dataset)
+
+
+def _default(dataset: Dataset) -> Iterator[Part]:
+    yield Part(name="inverted")
+    if all(size <= largest for size, largest in zip(dataset.input_shape[:2], _PHOTOGRAPH, strict=True)):
+        yield Part(name="photo_patches")
+
+
+def corrupted(run: Run, dataset: Dataset) -> Iterator[tuple[str, Iterator[Any]]]:
+    """Name of each corruption that the configuration lists, and the test images under its five severities."""
+    for part in run.config.evaluation.corruptions:
+        yield _title(part), _severities(dataset, part, run.config.seed)
+
+
+def _severities(dataset: Dataset, part: Part, seed: int) -> Iterator[Any]:
+    options: dict[str, Any] = {"seed": seed, "value_range": dataset.value_range}
+    for severity in corruptions.SEVERITIES:
+        yield corruptions.corrupt(dataset.test.x, part.identifier, severity=severity, **options)
+
+
+def _title(part: Part) -> str:
+    options = ", ".join(f"{key}={value}" for key, value in part.options.items())
+    return f"{part.name}({options})" if options else part.name

@@ -1,0 +1,136 @@
+"""Scores of any model on data of any size, chunk by chunk, in a memory that does not grow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import bayesconv as bc
+from bayesconv.evaluation.accumulators import Accumulator, Classes, Pixels, RealTargets
+from bayesconv.evaluation.strange_streams import StrangeStreams
+from bayesconv.layers import Layer
+from bayesconv.likelihoods import Likelihood
+from bayesconv.objectives import as_likelihood
+from bayesconv.registry import Identifier
+
+_TASKS = ("classification", "regression", "segmentation")
+
+
+def evaluate(
+    model: Layer | Sequence[Layer],
+    data: Any,
+    *,
+    likelihood: Likelihood | Identifier = "categorical",
+    num_samples: int | str = 32,
+    seed: int = 0,
+    method: str = "sampling",
+    ood: Mapping[str, Any] | None = None,
+    chunk_size: int = 2048,
+    batch_size: int = 256,
+    calibration: Any = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Scores a model, or an ensemble, on labelled data that need not fit in memory.
+
+    Predictions are made and forgotten chunk by chunk; the draws are the same for every chunk. Of the figures of a
+    classifier, accuracy, NLL, Brier score, the calibration errors of equal-width bins and all means are exact. AURC and
+    AUROC come from uncertainties that are counted in 2,000 bins, whose edges are quantiles of the first chunk: `value`
+    takes the examples of a bin for equal, and the exact figure certainly lies between `lower` and `upper`. Under
+    `intervals` are 95 % intervals of a bootstrap that gives each example a Poisson number of copies, 200 times.
+
+    Args:
+      model: A layer from `[N, ..]` to what the likelihood takes, or a list of them, which count equally.
+      data: A `tf.data.Dataset` or another iterable of batches `(x, y)`, or one pair of arrays.
+      likelihood: What the outputs mean; its task decides what is scored.
+      num_samples: Draws of each model, or `"auto"`, see `bayesconv.predict`.
+      seed: Of the draws.
+      method: `"sampling"`, or `"moments"` for a single pass without draws.
+      ood: Further sets by name, without labels: arrays, or data sets of batches. Classes of images only.
+      chunk_size: Examples that are predicted together; memory grows with it, and with the draws.
+      batch_size: Inputs in flight.
+      calibration: Inputs for `BatchNorm(policy="recalibrated")`, see `bayesconv.predict`.
+      progress: Whether to show a progress bar for each chunk.
+
+    Returns:
+      Figures by name, ready for JSON; docs/evaluation.md explains them.
+
+    Raises:
+      ValueError: If the data are empty or do not fit the model, or an argument is out of range.
+
+    Example:
+      >>> import bayesconv as bc, numpy as np
+      >>> model = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+      >>> x, y = np.ones([6, 4], np.float32), np.array([0, 1, 2, 0, 1, 2])
+      >>> report = bc.evaluate(model, [(x[:4], y[:4]), (x[4:], y[4:])], num_samples=8)
+      >>> report["num_examples"], round(report["accuracy"], 4)
+      (6, 0.3333)
+    """
+    family = as_likelihood(likelihood)
+    if family.task not in _TASKS:
+        raise ValueError(f"The task of a likelihood must be one of {', '.join(_TASKS)}. Received {family.task!r}.")
+    if ood and family.task != "classification":
+        raise ValueError(f"Strange sets are told apart for classes of images. Received a likelihood of {family.task}.")
+    options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "method": method, "calibration": calibration}
+    options |= {"likelihood": likelihood, "batch_size": batch_size, "progress": progress}
+    accumulator, strange = _accumulator(family), StrangeStreams()
+    for x, y in _chunks(_pairs(data), chunk_size):
+        predictive = bc.predict(model, x, **options)
+        accumulator.update(predictive, y)
+        strange.update(predictive)
+    for name, others in (ood or {}).items():
+        for x, _ in _chunks(_unlabelled(others), chunk_size):
+            strange.update(bc.predict(model, x, **options), name)
+    found = accumulator.result()
+    return {"task": family.task, **found, **({"ood": strange.result()} if ood else {})}
+
+
+def _accumulator(family: Likelihood) -> Accumulator:
+    if family.task == "segmentation":
+        return Pixels(dict(family.options).get("ignored_label"))
+    return RealTargets() if family.task == "regression" else Classes()
+
+
+def _pairs(data: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(data, tuple) and len(data) == 2 and len(data[0]) == len(data[1]) and np.ndim(data[1]) >= 1:
+        yield np.asarray(data[0]), np.asarray(data[1])
+        return
+    if not isinstance(data, Iterable):
+        raise TypeError(f"`data` must be batches (x, y), or one pair of arrays. Received {type(data).__name__}.")
+    for element in data:
+        if not (isinstance(element, (tuple, list)) and len(element) == 2):
+            raise ValueError(
+                "`data` must hold batches (x, y). "
+                f"Received one of {type(element).__name__}; zip images and labels, as tf.data.Dataset.zip does."
+            )
+        yield np.asarray(element[0]), np.asarray(element[1])
+
+
+def _unlabelled(data: Any) -> Iterator[tuple[Any, Any]]:
+    for element in data if isinstance(data, (tf.data.Dataset, list)) else [data]:
+        x = np.asarray(element[0] if isinstance(element, tuple) else element)
+        yield x, np.zeros(len(x))
+
+
+def _chunks(batches: Iterable[tuple[Any, Any]], size: int) -> Iterator[tuple[Any, Any]]:
+    """The same examples, `size` at a time and fewer at the end."""
+    waiting: list[tuple[Any, Any]] = []
+    count = 0
+    for x, y in batches:
+        if len(x) != len(y):
+            raise ValueError(f"A batch must have one label for each input. Received {len(x)} inputs, {len(y)} labels.")
+        for start in range(0, len(x), size):
+            part = (x[start : start + size], y[start : start + size])
+            if count and count + len(part[0]) > size:
+                yield _together(waiting)
+                waiting, count = [], 0
+            waiting.append(part)
+            count += len(part[0])
+    if count:
+        yield _together(waiting)
+
+
+def _together(parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+    return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])

@@ -1,0 +1,73 @@
+"""What can be said of how unsure a prediction of classes is: every score that abstains or finds strange inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bayesconv import metrics
+from bayesconv.prediction import Predictive
+
+UNCERTAINTIES = ("predictive_entropy", "expected_entropy", "mutual_information")
+SCORES = ("predictive_entropy", "mutual_information")  # what is drawn of strange sets
+ALL_SCORES = (
+    "max_probability",
+    "predictive_entropy",
+    "expected_entropy",
+    "mutual_information",
+    "energy",
+    "variation_ratio",
+    "top_class_stddev",
+)
+_OF_DRAWS = ("mutual_information", "variation_ratio", "top_class_stddev")  # nothing, where nothing is drawn
+_NUMBERS_AT_ONCE = 2_000_000  # logits that are in float64 together
+
+
+def uncertainty_scores(predictive: Predictive, *, is_bayesian: bool = True) -> dict[str, Any]:
+    """The `ALL_SCORES` of each image, `[N]`, that its prediction allows; higher is less sure, entropies in nats.
+
+    A single pass of moments has no draws and so no energy and no votes, and so have predictions whose draws were not
+    kept. Point weights have nothing that draws could differ in.
+
+    Args:
+      predictive: A prediction of classes.
+      is_bayesian: Whether anything was drawn, or would have been.
+    """
+    scores: dict[str, Any] = {name: getattr(predictive, name) for name in UNCERTAINTIES}
+    scores["max_probability"] = 1 - predictive.mean.max(axis=-1)
+    scores["top_class_stddev"] = np.take_along_axis(
+        predictive.std, predictive.mean.argmax(axis=-1)[:, np.newaxis], axis=-1
+    )[:, 0]
+    if predictive.samples is not None:
+        scores["energy"] = -_log_partition(predictive.samples)
+    if predictive.votes is not None:
+        scores["variation_ratio"] = predictive.variation_ratio
+    known = [name for name in ALL_SCORES if name in scores and (is_bayesian or name not in _OF_DRAWS)]
+    return {name: np.asarray(scores[name], np.float64) for name in known}
+
+
+def mean_uncertainties(predictive: Predictive) -> dict[str, float | None]:
+    """Means over the images, in nats but for the disagreement, which is the mean share of draws that vote otherwise."""
+    names = (*UNCERTAINTIES, "mutual_information_corrected")
+    means: dict[str, float | None] = {name: float(getattr(predictive, name).mean()) for name in names}
+    return {**means, "disagreement": None if predictive.votes is None else float(predictive.disagreement.mean())}
+
+
+def _log_partition(logits: Any) -> Any:
+    """Logsumexp of the mean logits of the draws, `[S, N, K]` to `[N]`, in portions."""
+    step = max(1, _NUMBERS_AT_ONCE // (logits.shape[0] * logits.shape[2]))
+    parts = [logits[:, i : i + step].astype(np.float64).mean(axis=0) for i in range(0, logits.shape[1], step)]
+    means = np.concatenate(parts)
+    largest = means.max(axis=1)
+    return largest + np.log(np.exp(means - largest[:, np.newaxis]).sum(axis=1))
+
+
+def wrong(predictive: Predictive, labels: Any) -> Any:
+    """1 where the most probable class is not the label, `[N]`: the losses that abstention is judged by.
+
+    Raises:
+      ValueError: If there is another number of labels, or one is out of range.
+    """
+    metrics.accuracy(predictive.mean, labels)  # checks both
+    return (predictive.mean.argmax(axis=-1) != np.asarray(labels)).astype(np.float64)

@@ -1,0 +1,106 @@
+"""Whether the parts of a configuration go together and suit the data: what would fail, or mean something else."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bayesconv import evaluation, likelihoods, objectives, runs, weighting
+from bayesconv.config import RunConfig
+from bayesconv.data import Dataset
+from bayesconv.layers import Layer
+from bayesconv.likelihoods import Likelihood
+
+_TARGETS = {
+    "classification": "classes",
+    "regression": "real numbers",
+    "segmentation": "classes of pixels",
+    "multilabel": "answers of yes or no",
+}
+
+
+def check_fit(config: RunConfig, dataset: Dataset) -> None:
+    """Refuses what would run and mean something else than it says."""
+    likelihood, task = _likelihood(config), dataset.task
+    if likelihood.task != task:
+        message = f"the targets of {dataset.name!r} are {_TARGETS.get(task, task)}, which the likelihood must be for. "
+        received = f"Received {likelihood.name!r}; use {_fitting(task)}."
+        raise config.settings.error([(("objective", "likelihood"), message + received)])
+    ignored = dict(likelihood.options).get("ignored_label")
+    if task == "segmentation" and ignored != dataset.ignored_label:
+        message = f"the label of {dataset.name!r} that does not count is {dataset.ignored_label}. "
+        received = f"Received ignored_label {ignored}; set it to that."
+        raise config.settings.error([(("objective", "likelihood"), message + received)])
+    if config.training.patience is not None and not dataset.validation_held_out:
+        message = "early stopping needs validation images that are not trained on. "
+        received = f"Received {config.training.patience}, with data.refit; set one of them back."
+        raise config.settings.error([(("training", "patience"), message + received)])
+
+
+def _likelihood(config: RunConfig) -> Likelihood:
+    try:
+        return objectives.as_likelihood(config.objective.likelihood.identifier)
+    except ValueError as error:  # an option out of its range
+        raise config.settings.error([(("objective", "likelihood"), str(error))]) from error
+
+
+def _fitting(task: str) -> str:
+    made = {name: likelihoods.get(name)() for name in likelihoods.names() if not _needs_options(name)}
+    return " or ".join(name for name, likelihood in made.items() if likelihood.task == task) or "one of your own"
+
+
+def _needs_options(name: str) -> bool:
+    return inspect.Parameter.empty in likelihoods.options(name).values()
+
+
+def class_weights(config: RunConfig, dataset: Dataset) -> Any:
+    """The weights of classes, of which the configuration may give some by name."""
+    weights = config.objective.class_weights
+    if isinstance(weights, Mapping):
+        unknown = [name for name in weights if name not in dataset.class_names]
+        if unknown:
+            message = f"the classes are {list(dataset.class_names)}. Received {unknown}; give names out of these."
+            raise config.settings.error([(("objective", "class_weights"), message)])
+        return [weights.get(name, 1.0) for name in dataset.class_names]
+    return weights
+
+
+def check_class_weights(config: RunConfig, dataset: Dataset) -> None:
+    """Refuses weights of classes that do not suit the data."""
+    weights = class_weights(config, dataset)
+    try:
+        weighting.as_class_weights(weights, dataset.num_classes, _likelihood(config), dataset.train.y)
+    except ValueError as error:
+        raise config.settings.error([(("objective", "class_weights"), str(error))]) from error
+
+
+def check_bound(config: RunConfig, model: Layer) -> None:
+    """Refuses a bound that cannot be computed for the model."""
+    try:
+        objectives.check_bound(model, config.objective.bound.identifier, config.objective.num_samples)
+    except ValueError as error:
+        raise config.settings.error([(("objective", "bound"), str(error))]) from error
+
+
+def check_method(run: runs.Run, dataset: Dataset) -> None:
+    """Makes one single pass, if that is how predictions will be made, for a layer may have no rule for it."""
+    if run.config.evaluation.method != "moments":
+        return
+    try:
+        evaluation.predict(run, dataset.train.x[:1])
+    except (TypeError, ValueError) as error:
+        raise run.config.settings.error([(("evaluation", "method"), str(error))]) from error
+
+
+def check_out_of_distribution(run: runs.Run, dataset: Dataset) -> None:
+    """Makes every set once, for what is wrong with one should not show only after the training."""
+    for i, (name, images) in enumerate(evaluation.out_of_distribution(run, dataset)):
+        shape = np.shape(images)
+        if len(shape) < 2 or shape[0] == 0 or shape[1:] != dataset.input_shape:
+            message = (
+                f"{name} must make images [M, {', '.join(map(str, dataset.input_shape))}], like those of the data. "
+            )
+            raise run.config.settings.error([(("evaluation", "ood", i), f"{message}Received shape {list(shape)}.")])

@@ -1,0 +1,180 @@
+"""`bc.evaluate`: chunk by chunk as it would be at once, and how far off what is binned may be."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bayesconv as bc
+from bayesconv.evaluation import accumulators
+from bayesconv.evaluation.poisson import PoissonBootstrap
+
+N = 90
+X = np.random.default_rng(0).normal(size=[N, 4]).astype(np.float32)
+Y = np.random.default_rng(1).integers(0, 3, N)
+STRANGE = 3 * X[:50]
+OPTIONS = {"num_samples": 8, "seed": 3}
+
+
+@pytest.fixture(scope="module")
+def model():
+    bc.set_seed(0)
+    return bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+
+
+@pytest.fixture(scope="module")
+def predicted(model):
+    return [bc.predict(model, x, **OPTIONS) for x in (X, STRANGE)]
+
+
+@pytest.fixture(scope="module")
+def report(model):
+    return bc.evaluate(model, (X, Y), ood={"strange": STRANGE}, **OPTIONS)
+
+
+class TestClasses:
+    def test_it_is_json_and_has_the_exact_figures(self, report, predicted):
+        assert json.loads(json.dumps(report, allow_nan=False)) == report
+        expected = bc.metrics.classification_report(predicted[0].mean, Y)
+        for name in ("accuracy", "nll", "brier", "ece"):
+            assert report[name] == pytest.approx(expected[name], rel=1e-6)
+        for name in ("maximum", "classwise", "debiased_squared"):
+            metric = getattr(bc.metrics, f"{name}_calibration_error")
+            assert report["calibration"][name] == pytest.approx(metric(predicted[0].mean, Y))
+        assert report["mutual_information"] == pytest.approx(predicted[0].mutual_information.mean(), rel=1e-5)
+        assert report["num_examples"] == N
+
+    def test_what_is_binned_encloses_the_exact_figure(self, report, predicted):
+        wrong = predicted[0].mean.argmax(axis=1) != Y
+        exact = bc.metrics.area_under_risk_coverage(predicted[0].predictive_entropy, wrong)
+        assert report["aurc"]["lower"] - 1e-12 <= exact <= report["aurc"]["upper"] + 1e-12
+        inside, outside = (predictive.mutual_information for predictive in predicted)
+        entry = report["ood"]["strange"]["auroc"]["mutual_information"]
+        assert entry["lower"] <= bc.metrics.ood_auroc(inside, outside) <= entry["upper"]
+        assert entry["upper"] - entry["lower"] < 0.05
+        assert report["ood"]["strange"]["num_examples"] == 50
+
+    @pytest.mark.parametrize("size", [7, 30, 1000])
+    def test_neither_batches_nor_chunks_matter(self, model, report, size):
+        batches = tf.data.Dataset.from_tensor_slices((X, Y)).batch(13)
+        strange = tf.data.Dataset.from_tensor_slices(STRANGE).batch(9)
+        found = bc.evaluate(model, batches, ood={"strange": strange}, chunk_size=size, **OPTIONS)
+        for name in ("accuracy", "nll", "brier", "ece", "num_examples", "mutual_information"):
+            assert found[name] == pytest.approx(report[name], rel=1e-5), name
+        # Other first chunks make other bins; both results enclose the exact figure.
+        auroc, other = (r["ood"]["strange"]["auroc"]["predictive_entropy"] for r in (found, report))
+        assert auroc["lower"] <= other["upper"]
+        assert other["lower"] <= auroc["upper"]
+
+    def test_no_chunk_is_larger_than_asked_for(self, model, monkeypatch):
+        sizes = []
+
+        def spy(model, x, predict=bc.predict, **options):
+            sizes.append(len(x))
+            return predict(model, x, **options)
+
+        monkeypatch.setattr(bc, "predict", spy)
+        bc.evaluate(model, [(X[:50], Y[:50]), (X[50:55], Y[50:55]), (X[55:], Y[55:])], chunk_size=20, **OPTIONS)
+        assert max(sizes) == 20
+        assert sum(sizes) == N
+
+    def test_intervals_are_as_wide_as_the_spread_of_a_mean(self, report):
+        ends = report["intervals"]["accuracy"]
+        assert ends["lower"] < report["accuracy"] < ends["upper"]
+        stderr = math.sqrt(report["accuracy"] * (1 - report["accuracy"]) / N)
+        assert ends["upper"] - ends["lower"] == pytest.approx(3.92 * stderr, rel=0.35)  # 200 draws know it to 8 %
+
+    def test_ensembles_are_scored(self, model, predicted):
+        bc.set_seed(1)
+        other = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+        expected = bc.predict([model, other], X, **OPTIONS).mean
+        found = bc.evaluate([model, other], (X, Y), chunk_size=40, **OPTIONS)
+        assert found["nll"] == pytest.approx(bc.metrics.negative_log_likelihood(expected, Y), rel=1e-5)
+
+    @pytest.mark.parametrize(
+        ("data", "options", "expected"),
+        [
+            ([], {}, "needs examples"),
+            ([X], {}, r"must hold batches \(x, y\). Received one of ndarray"),
+            ([(X[:3], Y[:2])], {}, "one label for each input. Received 3 inputs, 2 labels"),
+            ((X, Y), {"likelihood": "bernoulli"}, "task of a likelihood must be one of .* Received 'multilabel'"),
+            ((X, X[:, :3]), {"likelihood": "normal", "ood": {"a": X}}, "classes of images. Received .* of regression"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, model, data, options, expected):
+        with pytest.raises(ValueError, match=expected):
+            bc.evaluate(model, data, **OPTIONS, **options)
+
+    def test_what_is_no_data_at_all_is_refused(self, model):
+        with pytest.raises(TypeError, match="must be batches"):
+            bc.evaluate(model, 3, **OPTIONS)
+
+
+class TestOtherTargets:
+    def test_real_numbers(self, model):
+        y = np.random.default_rng(2).normal(size=[N, 3])
+        likelihood = {"name": "normal", "scale": 0.5}
+        found = bc.evaluate(model, (X, y), likelihood=likelihood, chunk_size=40, **OPTIONS)
+        predictive = bc.predict(model, X, likelihood=likelihood, **OPTIONS)
+        low, high = predictive.interval(0.9)
+        assert found["rmse"] == pytest.approx(np.sqrt(np.mean((predictive.mean - y) ** 2)), rel=1e-5)
+        assert found["mae"] == pytest.approx(np.abs(predictive.mean - y).mean(), rel=1e-5)
+        assert found["interval_coverage"] == pytest.approx(np.mean((low <= y) & (y <= high)))
+        assert found["interval_width"] == pytest.approx(np.mean(high - low), rel=1e-5)
+        crps = bc.metrics.gaussian_crps(predictive.mean, predictive.total_std, y)
+        assert found["gaussian_crps"] == pytest.approx(crps, rel=1e-5)
+        assert found["aleatoric_std"] == pytest.approx(0.5)
+
+    def test_classes_of_pixels(self):
+        bc.set_seed(0)
+        model = bc.Convolution(1, 3, 1, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+        x = np.random.default_rng(3).normal(size=[10, 4, 5, 1]).astype(np.float32)
+        y = np.random.default_rng(4).choice([0, 1, 2, 255], size=[10, 4, 5])
+        likelihood = {"name": "categorical_per_pixel", "ignored_label": 255}
+        found = bc.evaluate(model, [(x[:6], y[:6]), (x[6:], y[6:])], likelihood=likelihood, chunk_size=4, **OPTIONS)
+        probs = bc.predict(model, x, likelihood=likelihood, **OPTIONS).mean[y != 255]
+        expected = bc.metrics.classification_report(probs, y[y != 255])
+        for name in ("accuracy", "nll", "brier"):
+            assert found[name] == pytest.approx(expected[name], rel=1e-5)
+        assert found["expected_calibration_error"] == pytest.approx(expected["ece"], rel=1e-5)
+        top = probs.argmax(axis=1)
+        overlap = [np.sum((top == k) & (y[y != 255] == k)) / np.sum((top == k) | (y[y != 255] == k)) for k in range(3)]
+        assert found["iou"] == pytest.approx(overlap)
+        assert (found["num_examples"], found["num_pixels"]) == (10, int((y != 255).sum()))
+
+
+class TestPoissonBootstrap:
+    def test_its_sums_are_those_of_the_copies(self):
+        probs = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
+        labels = np.array([0, 0, 1])
+        made = PoissonBootstrap(num_resamples=5, seed=7)
+        made.update(probs[:2], labels[:2])
+        made.update(probs[2:], labels[2:])
+        rng = np.random.default_rng(7)
+        counts = np.concatenate([rng.poisson(1.0, [5, 2]), rng.poisson(1.0, [5, 1])], axis=1)
+        for i, row in enumerate(counts):
+            p, y = np.repeat(probs, row, axis=0), np.repeat(labels, row)
+            assert made._sums[i, 3] == row.sum()
+            if len(y):
+                assert made._sums[i, 1] / len(y) == pytest.approx(bc.metrics.negative_log_likelihood(p, y))
+                error = np.abs(made._gaps[i]).sum() / len(y)
+                assert error == pytest.approx(bc.metrics.expected_calibration_error(p, y))
+
+    def test_its_intervals_hold_the_mean_as_often_as_they_say(self):
+        # 200 data sets at a level of 0.9: within 0.84 and 0.96 but for 1 in 200.
+        rng, held = np.random.default_rng(0), 0
+        for seed in range(200):
+            made = PoissonBootstrap(seed=seed, level=0.9)
+            labels = (rng.random(100) < 0.3).astype(int)
+            made.update(np.tile([0.8, 0.2], (100, 1)), labels)
+            ends = made.intervals({"ece": 0.0})["accuracy"]
+            held += ends["lower"] <= 0.7 <= ends["upper"]
+        assert 0.84 <= held / 200 <= 0.96
+
+
+def test_edges_rise_and_make_the_bins():
+    edges = accumulators.edges_of(np.random.default_rng(0).normal(size=50))
+    assert len(edges) == accumulators.NUM_BINS - 1
+    assert (np.diff(edges) >= 0).all()
