@@ -68,6 +68,7 @@ _HOME = {
     "bayesconv.weights": ("KernelBias", "WeightSpec", "as_kernel_bias", "map_kernel_bias"),
 }
 _MODULES = (
+    "augmentations",
     "bounds",
     "comparison",
     "compat",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from bayesconv.augmentations import Augmentation
 from bayesconv.inputs import as_inputs, check_positive_int, check_targets, dtype_of, output_shape_of
 from bayesconv.layers import Layer
 from bayesconv.likelihoods import Likelihood
@@ -26,8 +27,9 @@ class ArrayBatches:
       y: Targets, `[N]` or whatever the likelihood takes.
       batch_size: Examples in a batch; the last one of an epoch may be smaller.
       likelihood: Which the targets must fit.
-      seed: Seed of the order.
+      seed: Seed of the order and of the augmentation.
       sample_weights: `[N]`, or None.
+      augment: Changes the inputs of every batch at random; None leaves them as they are.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class ArrayBatches:
         likelihood: Likelihood,
         seed: int,
         sample_weights: Any = None,
+        augment: Augmentation | None = None,
     ) -> None:
         check_positive_int("batch_size", batch_size)
         self._x, self.targets = as_inputs(model, x), np.asarray(y)
@@ -47,17 +50,29 @@ class ArrayBatches:
         check_targets(self.targets, len(self._x), likelihood, self.output_shape)
         weights = as_sample_weights(sample_weights, len(self._x))
         self._parts = [part for part in (self._x, self.targets, weights) if part is not None]
-        self._batch_size, self._seed = batch_size, seed
+        self._batch_size, self._seed, self._augment = batch_size, seed, augment
         self.num_data = len(self._x)
         self.steps_per_epoch = math.ceil(self.num_data / batch_size)
         self.specs = _specs(*(tf.TensorSpec(part.shape, part.dtype) for part in self._parts))
 
     def epoch(self, index: int) -> Iterator[tuple[Any, ...]]:
         """The batches of an epoch: inputs, targets and, if there are any, weights."""
-        order = np.random.default_rng([self._seed % 2**63, index]).permutation(self.num_data)
+        rng = np.random.default_rng([self._seed % 2**63, index])
+        order = rng.permutation(self.num_data)
         for start in range(0, self.num_data, self._batch_size):
             chosen = order[start : start + self._batch_size]
-            yield tuple(part[chosen] for part in self._parts)
+            inputs, *others = (part[chosen] for part in self._parts)
+            yield self._augmented(inputs, rng), *others
+
+    def _augmented(self, x: Any, rng: np.random.Generator) -> Any:
+        if self._augment is None:
+            return x
+        changed = np.asarray(self._augment(x, rng))
+        if changed.shape != x.shape:
+            raise ValueError(
+                f"An augmentation keeps the shape of a batch, {list(x.shape)}. Received {list(changed.shape)} from it."
+            )
+        return changed.astype(x.dtype, copy=False)
 
     def calibration(self) -> Any:
         """Some hundred inputs, for layers that take the moments of each draw at prediction."""

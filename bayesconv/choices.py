@@ -18,6 +18,7 @@ from bayesconv.sections import OPTIMIZERS, Part, RunConfig, problem, unknown_key
 from bayesconv.settings import KeyPath, Problem, Settings
 
 _REGISTRIES = {
+    "augmentations": "bayesconv.augmentations",
     "bounds": "bayesconv.bounds",
     "corruptions": "bayesconv.corruptions",
     "datasets": "bayesconv.data",
@@ -35,6 +36,7 @@ KINDS = tuple(_REGISTRIES)
 # Where a configuration names a piece, and of which kind. The data come first: they need no TensorFlow.
 _PIECES: dict[tuple[str, ...], str] = {
     ("data",): "datasets",
+    ("training", "augmentation"): "augmentations",
     ("evaluation", "ood"): "ood",
     ("evaluation", "corruptions"): "corruptions",
     ("model", "name"): "models",
@@ -47,7 +49,7 @@ _PIECES: dict[tuple[str, ...], str] = {
     ("objective", "bound"): "bounds",
 }
 _OVERRIDABLE = {"estimator": "estimators", "posterior": "posteriors", "prior": "priors", "divergence": "divergences"}
-_LISTS = {"ood", "corruptions"}  # of which a configuration names any number
+_LISTS = {"augmentations", "ood", "corruptions"}  # of which a configuration names any number
 _WITHOUT_TENSORFLOW = {"datasets", *_LISTS}
 DETERMINISTIC = "deterministic"  # stands where a posterior may, but is none
 _NOT_OPTIMIZER_OPTIONS = {"learning_rate", "name", "kwargs"} | {

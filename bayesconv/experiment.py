@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from bayesconv import (
     evaluation,
     figures,
     image_files,
+    members,
     plotting,
     prediction_rows,
+    replacing,
     runs,
     suitability,
 )
@@ -42,8 +44,11 @@ def train(
     overwrite: bool = False,
     progress: bool = True,
     announce: Callable[[str], Any] = lambda text: None,
-) -> History:
+) -> tuple[History, ...]:
     """Trains what a configuration describes, into a folder.
+
+    The members of an ensemble are trained one after the other. When such a run is resumed, those that are finished stay
+    as they are and the first unfinished one goes on from its last checkpoint.
 
     Args:
       config: The configuration.
@@ -52,6 +57,9 @@ def train(
       overwrite: Replace an earlier run in that folder; it stays if this one fails before its first checkpoint.
       progress: Show a progress bar.
       announce: Called with the model's summary before training starts.
+
+    Returns:
+      The history of each member, most often of the one there is.
 
     Raises:
       ConfigError: If the configuration names something unknown, or does not match the run to resume.
@@ -63,6 +71,7 @@ def train(
     runs.check_folder(folder, config, resume=resume, overwrite=overwrite)
     dataset = data.resolve(config.data.identifier)()
     suitability.check_fit(config, dataset)
+    suitability.check_augmentation(config, dataset)
     suitability.check_class_weights(config, dataset)
     model = runs.build_model(config, dataset.input_shape, dataset.num_classes)
     suitability.check_bound(config, model)
@@ -70,25 +79,38 @@ def train(
     suitability.check_out_of_distribution(untrained, dataset)
     suitability.check_method(untrained, dataset)
     announce(f"{model.summary()}\n")
-    with runs.set_aside(folder) if overwrite else contextlib.nullcontext():
+    with replacing.set_aside(folder) if overwrite else contextlib.nullcontext():
         return _train_into(folder, model, dataset, config, resume=resume, progress=progress)
 
 
 def _train_into(
     folder: Path, model: Layer, dataset: Dataset, config: RunConfig, *, resume: bool, progress: bool
-) -> History:
+) -> tuple[History, ...]:
     if not resume:
         runs.clear(folder)  # what a failed first epoch left
     try:
         runs.write_record(folder, config, dataset)
-        return _fit(model, dataset, config, folder, resume=resume, progress=progress)
+        if config.training.members == 1:
+            return (_fit(model, dataset, config, folder, resume=resume, progress=progress),)
+        return tuple(_fit_members(folder, dataset, config, progress=progress))
     except Exception:
         if not runs.has_started(folder):
             runs.clear(folder)  # what was refused at the start leaves nothing behind
         raise
 
 
-def _fit(model: Layer, dataset: Dataset, config: RunConfig, folder: Path, *, resume: bool, progress: bool) -> History:
+def _fit_members(folder: Path, dataset: Dataset, config: RunConfig, *, progress: bool) -> Iterator[History]:
+    alone = zip(members.configurations(config), members.folders(folder, config.training.members), strict=True)
+    for number, (member, own_folder) in enumerate(alone, start=1):
+        runs.write_record(own_folder, member, dataset)
+        model = runs.build_model(member, dataset.input_shape, dataset.num_classes)
+        label = f"member {number}/{config.training.members}" if progress else False
+        yield _fit(model, dataset, member, own_folder, resume=True, progress=label)  # a finished one trains no more
+
+
+def _fit(
+    model: Layer, dataset: Dataset, config: RunConfig, folder: Path, *, resume: bool, progress: bool | str
+) -> History:
     objective, training = config.objective, config.training
     return bc.fit(
         model,
@@ -103,6 +125,7 @@ def _fit(model: Layer, dataset: Dataset, config: RunConfig, folder: Path, *, res
         class_weights=suitability.class_weights(config, dataset),
         epochs=training.epochs,
         batch_size=training.batch_size,
+        augmentation=[part.identifier for part in training.augmentation],
         optimizer=training.optimizer.identifier,
         learning_rate=training.learning_rate,
         scale_learning_rate_factor=training.scale_learning_rate_factor,
@@ -232,8 +255,16 @@ def diagnose(run_dir: str | Path) -> tuple[Diagnosis, list[Path]]:
 
     Returns:
       The diagnosis, and the paths of the files.
+
+    Raises:
+      ValueError: If the run is an ensemble, whose members have diagnoses of their own.
     """
     run = runs.load_run(run_dir)
+    if run.others:
+        raise ValueError(
+            f"A diagnosis is of one network. Received an ensemble of {len(run.models)}: take a member, such as "
+            f"{run.folder / members.MEMBERS / '0'}."
+        )
     train, objective = run.dataset().train, run.config.objective
     chosen = np.random.default_rng(run.config.seed).permutation(len(train.y))[:_DIAGNOSED]
     diagnosis = bc.diagnose(

@@ -84,20 +84,21 @@ class TrainingLoop:
         self._folder.load_last(self._variables)
 
     def run(
-        self, epochs: int, validate: Callable[[], dict[str, float]], patience: int | None, progress: bool
+        self, epochs: int, validate: Callable[[], dict[str, float]], patience: int | None, progress: bool | str
     ) -> History:
         """Trains from the current epoch to the last, or until the validation NLL has not improved for long."""
         done, total = len(self._rows), epochs * self._batches.steps_per_epoch
+        label = f"{progress}, " if isinstance(progress, str) else ""
         with tqdm(total=total, initial=int(self._step), unit="step", disable=not progress, mininterval=0.5) as bar:
             for epoch in range(done + 1, epochs + 1):
                 if patience is not None and epoch - 1 - self._best[1] >= patience:
                     break
-                row = {"epoch": epoch, **self._train_epoch(epoch, epochs, bar), **validate()}
+                row = {"epoch": epoch, **self._train_epoch(epoch, f"{label}epoch {epoch}/{epochs}", bar), **validate()}
                 self._record(row)
         by_path.assign(self._named, self._best[2], source="the best epoch")
         return History(self._rows, self._best[1])
 
-    def _train_epoch(self, epoch: int, epochs: int, bar: Any) -> dict[str, float]:
+    def _train_epoch(self, epoch: int, label: str, bar: Any) -> dict[str, float]:
         sums, seen, began = np.zeros(3), 0, time.perf_counter()
         kl_weight = 0.0
         for batch in self._batches.epoch(epoch):
@@ -108,7 +109,7 @@ class TrainingLoop:
             sums, seen, kl_weight = sums + len(inputs) * np.asarray(terms), seen + len(inputs), weight
             rate = seen / (time.perf_counter() - began)
             loss, nll, kl = map(float, sums / seen)
-            bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
+            bar.set_description(label, refresh=False)
             bar.set_postfix_str(f"loss {loss:.4f}, NLL {nll:.4f}, KL {kl:.0f}, {rate:.0f} images/s", refresh=False)
             bar.update()
         return {"loss": loss, "nll": nll, "kl": kl, "kl_weight": kl_weight, "images_per_second": rate}

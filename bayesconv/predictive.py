@@ -117,9 +117,10 @@ class Predictive:
 
     @property
     def disagreement(self) -> np.ndarray:
-        """`[N]` share of the draws whose top class is not that of `mean`, in [0, 1]."""
-        top = self.mean.argmax(axis=-1)[..., np.newaxis]
-        return 1.0 - np.take_along_axis(self._voted(), top, axis=-1)[..., 0]
+        """`[N]` share of the pairs of draws that vote for different classes, in [0, 1]; 0 for a single draw."""
+        alike, count = np.square(self._voted()).sum(axis=-1), np.asarray(self.num_samples, float)
+        count = count.reshape(count.shape + (1,) * (alike.ndim - 1)) if count.ndim else count
+        return (1.0 - alike) * count / np.maximum(count - 1.0, 1.0)
 
     def _voted(self) -> np.ndarray:
         if self.votes is None:

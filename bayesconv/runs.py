@@ -2,8 +2,8 @@
 
 A folder holds `config.yaml` (every setting), `run.json` (what the model was built for), `history.jsonl`,
 `checkpoints/`, and, once they were asked for, `evaluation.json`, `diagnosis.json`, `calibration.json`,
-`selection.json`, `conformal.json`, `figures/`, `evaluations/` of other images than the test images, and `predictions/`,
-which may be deleted at any time.
+`selection.json`, `conformal.json`, `report.html`, `figures/`, `evaluations/` of other images than the test images, and `predictions/`,
+which may be deleted at any time. An ensemble has `members/` in place of a history and checkpoints, a run folder each.
 """
 
 from __future__ import annotations
@@ -12,18 +12,28 @@ import contextlib
 import functools
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import bayesconv as bc
-from bayesconv import checkpoints, choices, config, data, kernel_bias, models, objectives, overrides
+from bayesconv import (
+    checkpoints,
+    choices,
+    config,
+    data,
+    kernel_bias,
+    members,
+    models,
+    objectives,
+    overrides,
+    resumption,
+)
 from bayesconv.checkpoints import RunFolder
-from bayesconv.config import ConfigError, RunConfig
+from bayesconv.config import RunConfig
 from bayesconv.data import Dataset
 from bayesconv.files import write_text
-from bayesconv.layers import Layer
+from bayesconv.layers import Dropout, Layer
 
 CONFIG, RECORD, HISTORY, CHECKPOINTS, EVALUATION, DIAGNOSIS, FIGURES = (
     "config.yaml",
@@ -36,9 +46,9 @@ CONFIG, RECORD, HISTORY, CHECKPOINTS, EVALUATION, DIAGNOSIS, FIGURES = (
 )
 CALIBRATION, SELECTION, CONFORMAL = _DECIDED = "calibration.json", "selection.json", "conformal.json"
 EVALUATIONS, PREDICTIONS = "evaluations", "predictions"
-_WRITTEN = (
+WRITTEN = (
     *(CHECKPOINTS, HISTORY, CONFIG, RECORD, EVALUATION, DIAGNOSIS, FIGURES),
-    *(*_DECIDED, EVALUATIONS, PREDICTIONS),
+    *(*_DECIDED, EVALUATIONS, PREDICTIONS, members.MEMBERS, "report.html"),
 )
 _RECORD_KEYS = {"config_folder", "input_shape", "num_classes", "class_names", "value_range"}
 
@@ -50,18 +60,36 @@ class Run(NamedTuple):
       folder: The run folder.
       config: Its configuration.
       record: What the model was built for: `input_shape`, `num_classes`, `class_names`, `value_range`.
-      model: The model, with the weights of the best epoch.
+      model: The model, with the weights of the best epoch; of an ensemble, its first member.
+      others: The other members of an ensemble.
     """
 
     folder: Path
     config: RunConfig
     record: Mapping[str, Any]
     model: Layer
+    others: tuple[Layer, ...] = ()
+
+    @property
+    def models(self) -> list[Layer]:
+        """All members, which `bayesconv.predict` takes as one; most runs have a single one."""
+        return [self.model, *self.others]
 
     @property
     def is_bayesian(self) -> bool:
         """Whether any layer has a posterior."""
         return any(isinstance(m, Layer) and m.posterior is not None for m in (self.model, *self.model.submodules))
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a model is another function in every draw: it has posteriors, or dropout that stays at prediction."""
+        parts = (self.model, *self.model.submodules)
+        return self.is_bayesian or any(isinstance(m, Dropout) and m.mc and m.rate > 0 for m in parts)
+
+    @property
+    def has_several_functions(self) -> bool:
+        """Whether predictions are averages, of draws or of members, so that there is a mutual information."""
+        return self.is_random or bool(self.others)
 
     def dataset(self) -> Dataset:
         """The data, read again.
@@ -91,11 +119,16 @@ def load_run(run_dir: str | Path) -> Run:
     folder = Path(run_dir)
     run_config, record = read_record(folder)
     choices.check_names(run_config, folders=[Path(record["config_folder"])])
-    model = build_model(run_config, record["input_shape"], record["num_classes"])
-    weights = RunFolder(folder).best
-    if not weights.is_file():
-        raise FileNotFoundError(f"{weights} is missing, {folder} holds no trained weights. Train it, with --resume.")
-    return Run(folder, run_config, record, model.load(weights))
+    trained = []
+    parts = zip(members.configurations(run_config), members.folders(folder, run_config.training.members), strict=True)
+    for member_config, member_folder in parts:
+        model = build_model(member_config, record["input_shape"], record["num_classes"])
+        weights = RunFolder(member_folder).best
+        if not weights.is_file():
+            missing = f"{weights} is missing, {member_folder} holds no trained weights."
+            raise FileNotFoundError(f"{missing} Train it, with --resume.")
+        trained.append(model.load(weights))
+    return Run(folder, run_config, record, trained[0], tuple(trained[1:]))
 
 
 def read_history(run_dir: str | Path) -> list[dict[str, Any]]:
@@ -150,8 +183,9 @@ def check_folder(folder: Path, config: RunConfig, *, resume: bool, overwrite: bo
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} must be a folder. It is a file; choose another --out.")
     if resume:
-        _check_same(config, read_record(folder)[0], folder)
-        _check_resumable(folder)
+        resumption.check_same(config.model_dump(), read_record(folder)[0].model_dump(), folder / CONFIG)
+        for member_folder in members.folders(folder, config.training.members):
+            _check_resumable(member_folder)
     elif has_started(folder):
         if not overwrite:
             raise FileExistsError(
@@ -160,26 +194,6 @@ def check_folder(folder: Path, config: RunConfig, *, resume: bool, overwrite: bo
             )
     elif folder.exists() and _holds_more_than_leftovers(folder, overwrite):
         raise FileExistsError(f"{folder} must be new or empty. It holds other files; choose another --out.")
-
-
-def _check_same(config: RunConfig, stored: RunConfig, folder: Path) -> None:
-    differences = [*_differences(config.model_dump(), stored.model_dump())]
-    if differences:
-        raise ConfigError(
-            f"A run is resumed with the configuration it was started with, for schedules reach over all epochs. "
-            f"{folder / CONFIG} differs: {'; '.join(differences)}. Set these back, or start anew in another --out."
-        )
-
-
-def _differences(now: Mapping[str, Any], stored: Mapping[str, Any], path: str = "") -> list[str]:
-    found = []
-    for key in sorted({*now, *stored}):
-        a, b = now.get(key), stored.get(key)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += _differences(a, b, f"{path}{key}.")
-        elif a != b:
-            found.append(f"{path}{key} was {b!r} and is now {a!r}")
-    return found
 
 
 def _check_resumable(folder: Path) -> None:
@@ -198,61 +212,23 @@ def _holds_more_than_leftovers(folder: Path, overwrite: bool) -> bool:
     found = {path.name for path in folder.iterdir()}
     if not found & {CONFIG, RECORD}:  # then the checkpoints may be those of another program
         return bool(found)
-    return not overwrite and bool(found - {CONFIG, RECORD, HISTORY, CHECKPOINTS})
+    return not overwrite and bool(found - {CONFIG, RECORD, HISTORY, CHECKPOINTS, members.MEMBERS})
 
 
 def has_started(folder: Path) -> bool:
-    """Whether the first epoch of a run in that folder was finished and its last checkpoint written.
+    """Whether the first epoch of a run in that folder, or of a member, was finished and its last checkpoint written.
 
     A history of several epochs counts too: someone removed the checkpoint of a run that is worth keeping.
     """
-    run = RunFolder(folder)
-    return run.last.is_file() or (run.history.is_file() and len(run.history.read_bytes().splitlines()) > 1)
-
-
-@contextlib.contextmanager
-def set_aside(folder: Path) -> Iterator[None]:
-    """Moves an earlier run out of the way, into a hidden folder next to its own.
-
-    It comes back if the body fails, or is interrupted, before the first checkpoint of the run that replaces it.
-    Otherwise it is deleted at the end.
-    """
-    folder = folder.resolve()
-    if not folder.is_dir():
-        yield
-        return
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.earlier."))
-    try:
-        _move(folder, aside)
-    except BaseException:
-        _put_back(aside, folder)
-        raise
-    try:
-        yield
-    except BaseException:
-        if not has_started(folder):
-            clear(folder)
-            _put_back(aside, folder)
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _move(source: Path, target: Path) -> None:
-    for name in _WRITTEN:
-        if (source / name).exists():
-            shutil.move(source / name, target / name)
-
-
-def _put_back(aside: Path, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    _move(aside, folder)
-    aside.rmdir()
+    found = map(RunFolder, [folder, *(folder / members.MEMBERS).glob("*")])
+    return any(
+        r.last.is_file() or (r.history.is_file() and len(r.history.read_bytes().splitlines()) > 1) for r in found
+    )
 
 
 def clear(folder: Path) -> None:
     """Deletes what a run writes, and nothing else that a user may keep there."""
-    for name in _WRITTEN:
+    for name in WRITTEN:
         if (folder / name).is_dir():
             shutil.rmtree(folder / name, ignore_errors=True)
         else:

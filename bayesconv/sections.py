@@ -165,10 +165,14 @@ class Objective(Section):
 class Training(Section):
     """How it is minimized."""
 
+    members: PositiveInt = 1
+    """Networks, each trained from a seed of its own, that predict together: a deep ensemble; 1 is a single network."""
     epochs: PositiveInt = 100
     """Passes over the training images."""
     batch_size: PositiveInt = 64
     """Images a step."""
+    augmentation: tuple[Part, ...] = Field(default=(), strict=False)
+    """What changes the training images at random, one after the other, such as shift; none by default."""
     optimizer: Part = Part(name="adam")
     """adam, adamw or sgd, with Keras' options such as weight_decay."""
     learning_rate: Positive = 1e-3

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesconv import evaluation, likelihoods, objectives, runs, weighting
+from bayesconv import augmentations, evaluation, likelihoods, objectives, runs, weighting
 from bayesconv.config import RunConfig
 from bayesconv.data import Dataset
 from bayesconv.layers import Layer
@@ -54,6 +54,19 @@ def _fitting(task: str) -> str:
 
 def _needs_options(name: str) -> bool:
     return inspect.Parameter.empty in likelihoods.options(name).values()
+
+
+def check_augmentation(config: RunConfig, dataset: Dataset) -> None:
+    """Refuses what cannot change these images, or would part pixels from their classes."""
+    for i, part in enumerate(config.training.augmentation):
+        key = ("training", "augmentation", i)
+        if dataset.task == "segmentation":
+            message = "changes images and not the classes of their pixels, which have to move along. "
+            raise config.settings.error([(key, f"{message}Received {part.name!r} for {dataset.name!r}; leave it out.")])
+        try:
+            augmentations.resolve(part.identifier)(dataset.train.x[:1], np.random.default_rng(0))
+        except ValueError as error:
+            raise config.settings.error([(key, str(error))]) from error
 
 
 def class_weights(config: RunConfig, dataset: Dataset) -> Any:

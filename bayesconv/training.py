@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bayesconv import bounds, precision, random
+from bayesconv import augmentations, bounds, precision, random
 from bayesconv.batches import ArrayBatches, StreamBatches
 from bayesconv.checkpoints import RunFolder
 from bayesconv.inputs import check_model, check_positive_int
@@ -34,6 +34,7 @@ def fit(
     num_data: int | None = None,
     epochs: int,
     batch_size: int = 64,
+    augmentation: Sequence[Identifier] = (),
     likelihood: Likelihood | Identifier = "categorical",
     optimizer: Any = "adam",
     learning_rate: float = 1e-3,
@@ -51,7 +52,7 @@ def fit(
     seed: int = 0,
     run_dir: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    progress: bool = True,
+    progress: bool | str = True,
 ) -> History:
     """Trains a model by its evidence lower bound.
 
@@ -61,6 +62,8 @@ def fit(
       num_data: Number of training examples, by which the KL is divided; inferred for arrays.
       epochs: Number of passes.
       batch_size: Examples a step, for arrays.
+      augmentation: What changes the training images at random, one after the other, for arrays; see
+        `bayesconv.augmentations`. The KL is still divided by the number of images.
       likelihood: What the outputs say of the targets; see `bayesconv.likelihoods`.
       optimizer: `"adam"`, `"adamw"`, `"sgd"`, a mapping `{"name": ..., **options}`, or a Keras optimizer.
       learning_rate: Learning rate at the start; not used with a Keras optimizer.
@@ -82,7 +85,7 @@ def fit(
       run_dir: Folder for `history.jsonl` and the checkpoints of the best and the last epoch.
       resume: Go on from the last checkpoint in `run_dir`, if there is one: with arrays, exactly as if nothing had
         happened; the order of a data set is its own.
-      progress: Whether to show a progress bar.
+      progress: Whether to show a progress bar; a text is its label.
 
     Returns:
       A `History`.
@@ -106,7 +109,7 @@ def fit(
     check_bound(model, bound, num_samples)
     check_model(model, "fit")
     family, schedule = as_likelihood(likelihood), schedules.resolve(kl_schedule)
-    batches = _batches(model, train, num_data, batch_size, family, seed, sample_weights)
+    batches = _batches(model, train, num_data, batch_size, family, seed, sample_weights, augmentation)
     num_data = batches.num_data if num_data is None else num_data
     if validation is not None:  # checked as the training data are, before anything long begins
         _batches(model, validation, None, batch_size, family, seed)
@@ -137,6 +140,7 @@ def fit(
         "seed": seed,
         "epochs": epochs,
         "batch_size": batch_size,
+        "augmentation": augmentations.describe_chain(augmentation),
         "num_data": num_data,
         "steps_per_epoch": batches.steps_per_epoch,
         "likelihood": family.name,
@@ -177,18 +181,30 @@ def _batches(
     likelihood: Likelihood,
     seed: int,
     sample_weights: Any = None,
+    augmentation: Sequence[Identifier] = (),
 ) -> Batches:
+    augment = augmentations.chain(augmentation) if augmentations.check_sequence(augmentation) else None
+    if augment is not None and likelihood.task == "segmentation":
+        raise ValueError(
+            "`augmentation` changes images and not their targets, which for pixels have to move along. "
+            f"Received it with the likelihood {likelihood.name!r}: leave it out, or change both in a tf.data.Dataset."
+        )
     if isinstance(data, tf.data.Dataset):
         if sample_weights is not None:
             raise ValueError(
                 "A tf.data.Dataset brings the weights of its examples as the third part of its elements, "
                 "(x, y, weights). Received sample_weights as well; leave them out."
             )
+        if augment is not None:
+            raise ValueError(
+                "`augmentation` changes the batches of arrays. Received a tf.data.Dataset: map it, "
+                "dataset.map(lambda x, y: (change(x), y)), so that every pass changes anew."
+            )
         return StreamBatches(model, data, num_data=num_data, likelihood=likelihood)
     if not (isinstance(data, (tuple, list)) and len(data) == 2):
         raise ValueError(f"Data are a pair (x, y) of arrays, or a tf.data.Dataset. Received {type(data).__name__}.")
     options: dict[str, Any] = {"batch_size": batch_size, "likelihood": likelihood, "seed": seed}
-    return ArrayBatches(model, *data, **options, sample_weights=sample_weights)
+    return ArrayBatches(model, *data, **options, sample_weights=sample_weights, augment=augment)
 
 
 def _validator(

@@ -155,7 +155,7 @@ def _step(case: Case) -> Callable[..., Any]:
     class Batches:
         specs = (tf.TensorSpec([None, *case.shape]), tf.TensorSpec([None], tf.int32))
 
-    def objective(x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> tuple[Any, tf.Tensor]:
+    def objective(step: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tuple[Any, tf.Tensor]:
         seed = bc.random.fold_in(bc.random.as_seed(0), step)
         return bc.elbo(net, x, y, num_data=NUM_DATA, seed=seed), tf.constant(1.0)
 

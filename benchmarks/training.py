@@ -28,7 +28,7 @@ def step_of(contender: Contender, net: str, model: bc.Layer | None = None) -> Ca
     class Batches:
         specs = (tf.TensorSpec([None, *NETS[net].image]), tf.TensorSpec([None], tf.int32))
 
-    def objective(x: tf.Tensor, y: tf.Tensor, step: tf.Tensor) -> tuple[Elbo, tf.Tensor]:
+    def objective(step: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tuple[Elbo, tf.Tensor]:
         seed = bc.random.fold_in(bc.random.as_seed(0), step)
         return bc.elbo(model, x, y, num_data=NUM_DATA, seed=seed), tf.constant(1.0)
 

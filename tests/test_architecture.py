@@ -22,7 +22,7 @@ ROOT = Path(bc.__file__).parent
 # A module imports from lower ranks, or from its own; only downwards in either case. Packages stand for their modules.
 RANKS = {
     "registry": 0, "files": 0, "random": 0, "weights": 0, "extras": 0, "calls": 0, "signatures": 0,
-    "distributions": 0, "initializers": 0, "precision": 0, "examples": 0,
+    "distributions": 0, "augmentations": 0, "initializers": 0, "precision": 0, "examples": 0,
     "posteriors": 1, "priors": 1, "estimators": 1, "divergences": 1, "likelihoods": 1,
     "kernel_bias": 2,
     "layers": 3, "overrides": 3,
@@ -161,18 +161,17 @@ def test_public_names():
         textwrap.dedent(
             """
             Affine AveragePool BatchNorm ChannelDropout Convolution ConvolutionTranspose DepthwiseConvolution
-            Diagnosis Dropout Extras FilterResponseNorm Flatten Frozen GlobalAveragePool GlobalMaxPool GroupNorm History
-            InstanceNorm KernelBias Lambda Layer LayerNorm LayerOutput MaxPool Parallel Predictive Reshape Residual
-            SeparableConvolution Sequential Upsample VariationalKernelBias WeightSpec as_kernel_bias bounds
+            Diagnosis Dropout Extras FilterResponseNorm Flatten Frozen GlobalAveragePool GlobalMaxPool GroupNorm
+            History InstanceNorm KernelBias Lambda Layer LayerNorm LayerOutput MaxPool Parallel Predictive Reshape
+            Residual SeparableConvolution Sequential Upsample VariationalKernelBias WeightSpec as_kernel_bias bounds
             collect_extras comparison compat compute_dtype config continue_from data diagnose divergences elbo
-            estimators evaluate export_saved_model fit freeze corruptions initializers kernel_bias layers likelihoods load_frozen load_model
-            make_kernel_bias
-            make_kernel_bias_by_layer make_kernel_bias_flipout make_kernel_bias_local_reparameterization
-            make_kernel_bias_posterior_mvn_diag make_kernel_bias_prior_spike_and_slab
-            make_kernel_bias_reparameterization make_kernel_bias_sliced make_kernel_bias_variational map_kernel_bias
-            metrics models moments objectives overrides plotting posteriors predict prediction priors random
-            register_function register_layer registry sample_prior save_model set_seed start_from_weights
-            sweeps training
+            estimators evaluate export_saved_model fit freeze corruptions initializers kernel_bias layers likelihoods
+            load_frozen load_model make_kernel_bias make_kernel_bias_by_layer make_kernel_bias_flipout
+            make_kernel_bias_local_reparameterization make_kernel_bias_posterior_mvn_diag
+            make_kernel_bias_prior_spike_and_slab make_kernel_bias_reparameterization make_kernel_bias_sliced
+            make_kernel_bias_variational map_kernel_bias metrics models moments objectives overrides plotting
+            posteriors predict prediction priors random register_function register_layer registry sample_prior
+            save_model set_seed start_from_weights sweeps training augmentations
             """
         ).split()
     )

@@ -188,7 +188,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("arguments", [["--debug", "plot", "x"], ["plot", "x", "--debug"]])
     def test_a_bug_shows_its_traceback_on_demand(self, capfd, monkeypatch, arguments):
-        def fail(folder):
+        def fail(folder, **options):
             raise KeyError("bug")
 
         monkeypatch.setattr(experiment, "plot", fail)
@@ -235,8 +235,9 @@ class TestRun:
         assert (run_dir / "checkpoints" / "best.npz").read_bytes() == before
 
     def test_plot_prints_the_paths_of_the_figures(self, run_dir, capsys):
-        assert cli.main(["plot", str(run_dir)]) == 0
+        assert cli.main(["plot", str(run_dir), "--only", "learning_curves", "reliability"]) == 0
         paths = capsys.readouterr().out.splitlines()
+        assert len(paths) == 2
         assert paths[0].endswith("run/figures/learning_curves.png")
         assert all(Path(path).is_file() for path in paths)
 

@@ -375,6 +375,11 @@ class TestNames:
             ("data.refit=yes", "data.refit: must be a valid boolean. Received 'yes'"),
             ("data=npz", "data: 'npz' needs the option 'path'"),
             ("evaluation.ood=[photo_patches, upside_down]", "evaluation.ood.1: Unknown out-of-distribution set"),
+            ("training.augmentation=[rotate]", "training.augmentation.0: Unknown augmentation 'rotate'; choose one of"),
+            (
+                "training.augmentation=[{name: shift, pixels: a}]",
+                "training.augmentation.0.pixels: must be a valid integ",
+            ),
             ("training.optimizer.momentum=0.9", "training.optimizer.momentum: Optimizer 'adam': unknown key"),
             ("training.optimizer.learning_rate=1", "training.optimizer.learning_rate: Optimizer 'adam': unknown key"),
         ],
@@ -434,14 +439,32 @@ class TestShippedConfigurations:
         names = [
             "deterministic",
             "empirical_bayes",
+            "ensemble",
             "flipout",
             "flipout_temperature1",
             "laplace_prior",
+            "mc_dropout",
             "reparameterization",
         ]
         names += [f"rotation_{name}" for name in ("heteroscedastic", "quantiles", "student_t")]
         digits = [f"digits_{name}" for name in names]
-        assert [path.stem for path in CONFIGS] == ["diabetes_student_t", *digits, "fashion_mnist_vi", "scenes_unet"]
+        ways = ["deterministic", "ensemble", "last_layer", "mc_dropout", "vi"]
+        fashion = [f"fashion_mnist_{name}" for name in ways]
+        assert [path.stem for path in CONFIGS] == ["diabetes_student_t", *digits, *fashion, "scenes_unet"]
+
+    def test_those_on_fashion_mnist_share_data_and_evaluation(self):
+        found = [load_config(path) for path in CONFIGS if path.stem.startswith("fashion_mnist")]
+        assert len({str(run.data.identifier) for run in found}) == 1
+        assert len({str((run.evaluation.ood, run.evaluation.corruptions)) for run in found}) == 1
+
+    @pytest.mark.parametrize("data", ["digits", "fashion_mnist"])
+    def test_an_ensemble_differs_from_its_members_in_their_number_only(self, data):
+        one, several = (
+            load_config(CONFIGS[0].with_name(f"{data}_{name}.yaml")) for name in ("deterministic", "ensemble")
+        )
+        assert several.training.members == 5
+        assert several.model_copy(update={"training": one.training}) == one
+        assert several.training.model_copy(update={"members": 1}) == one.training
 
     @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
     def test_parse_and_name_what_exists(self, path):

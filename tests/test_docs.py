@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 import bayesconv as bc
 
@@ -34,6 +35,8 @@ TOGETHER = [
         "metrics.md",
         "evaluation.md",
         "comparing.md",
+        "report.md",
+        "ensembles.md",
     )
 ]
 MIGRATING = Path(__file__).parent.parent / "docs" / "migrating-from-tfp.md"
@@ -57,6 +60,7 @@ def test_docstring(example, monkeypatch, tmp_path):
     report = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     runner.run(example, out=report.append)
+    pyplot.close("all")
     assert runner.failures == 0, "".join(report)
 
 

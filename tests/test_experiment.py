@@ -8,7 +8,18 @@ from matplotlib import image, pyplot
 from PIL import Image
 
 import bayesconv as bc
-from bayesconv import data, evaluation, experiment, figures, image_files, loop, models, plotting, runs
+from bayesconv import (
+    augmentations,
+    data,
+    evaluation,
+    experiment,
+    figures,
+    image_files,
+    loop,
+    models,
+    plotting,
+    runs,
+)
 from bayesconv.config import ConfigError, RunConfig, dump, load_config
 from bayesconv.sections import Part
 
@@ -38,7 +49,8 @@ def with_corruptions(run):
 
 
 def train(config, folder, **options):
-    return experiment.train(config, folder, progress=False, **options)
+    (history,) = experiment.train(config, folder, progress=False, **options)
+    return history
 
 
 @pytest.fixture(scope="module")
@@ -260,6 +272,10 @@ class TestTraining:
                 {"data": {"name": "digits", "refit": True}, "training": {"patience": 3}},
                 "training.patience: early stopping",
             ),
+            (
+                {"training": {"augmentation": ["horizontal_flip", {"name": "shift", "pixels": 8}]}},
+                "training.augmentation.1: `pixels` is .* less than the images' height and width, 8 and 8. Received 8",
+            ),
             ({"evaluation": {"ood": [{"name": "photo_patches", "count": 0}]}}, "count >= 1"),
             (
                 {"evaluation": {"ood": ["misshapen"]}},
@@ -284,6 +300,18 @@ class TestTraining:
         with pytest.raises((ValueError, FileNotFoundError), match=expected):
             train(settings(**changes), tmp_path / "run")
         assert not (tmp_path / "run").exists()
+
+    def test_training_images_are_augmented_as_configured(self, tmp_path, monkeypatch):
+        seen = []
+        shift = augmentations.get("shift")
+        monkeypatch.setitem(
+            augmentations.REGISTRY._pieces,
+            "shift",
+            lambda images, rng, *, pixels=2: seen.append((len(images), pixels)) or shift(images, rng, pixels=pixels),
+        )
+        train(settings(training={"augmentation": [{"name": "shift", "pixels": 1}]}, model=POINT), tmp_path / "run")
+        assert seen == [(1, 1), (512, 1), (512, 1), (126, 1)]  # once to see that it fits, then the 1150 images
+        assert load_config(tmp_path / "run" / "config.yaml").training.augmentation[0].options == {"pixels": 1}
 
     def test_refit_ends_with_the_last_epoch_and_scales_no_temperature(self, tmp_path):
         train(settings(data={"name": "digits", "refit": True}, model=POINT), tmp_path / "run")

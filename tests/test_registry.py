@@ -128,7 +128,10 @@ def test_what_is_registered():
         ]
     )
     assert set(divergences.names()) == {"best_effort", "exact", "monte_carlo"}
-    assert set(likelihoods.names()) == {"bernoulli", "categorical", "normal"}
+    assert set(likelihoods.names()) == {
+        "bernoulli", "categorical", "categorical_per_pixel", "heteroscedastic_normal", "normal", "quantiles",
+        "student_t",
+    }  # fmt: skip
     assert {"lenet5", "small_cnn", "digits_cnn"} <= set(models.names())
     assert set(objectives.schedules.names()) == {"constant", "cyclical", "linear", "sigmoid"}
 

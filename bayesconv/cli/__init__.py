@@ -1,4 +1,4 @@
-"""The command line: `bayesconv train | evaluate | diagnose | predict | plot | sweep | compare | list | schema`.
+"""Command line: `bayesconv train | evaluate | diagnose | predict | plot | report | sweep | compare | list | schema`.
 
 A command is a module here with `NAME`, `HELP`, `add(parser)` for its arguments and `run(arguments)`; `COMMANDS` lists
 them. Nothing heavy is imported before a command is known, so that `--help` answers at once.
@@ -23,6 +23,7 @@ from bayesconv.cli import (
     listing,
     plot,
     predict,
+    report,
     schema,
     select,
     streams,
@@ -58,6 +59,7 @@ COMMANDS: tuple[Command, ...] = (
     diagnose,
     predict,
     plot,
+    report,
     sweep,
     compare,
     listing,

@@ -14,8 +14,12 @@ add = shared.add_run
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints the findings and the layers' measurements."""
+    """Prints the findings and the layers' measurements, of every member of an ensemble."""
     with streams.quiet_imports():
-        from bayesconv import experiment
-    diagnosis, paths = experiment.diagnose(arguments.run)
-    streams.write(f"{diagnosis}\n\nWritten to {' and '.join(map(str, paths))}\n")
+        from bayesconv import experiment, members, runs
+    config, _ = runs.read_record(arguments.run)
+    count = config.training.members
+    for number, folder in enumerate(members.folders(arguments.run, count), start=1):
+        diagnosis, paths = experiment.diagnose(folder)
+        title = f"Member {number} of {count}\n\n" if count > 1 else ""
+        streams.write(f"{title}{diagnosis}\n\nWritten to {' and '.join(map(str, paths))}\n")

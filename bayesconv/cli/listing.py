@@ -11,6 +11,7 @@ NAME = "list"
 HELP = "List what a configuration may choose from, with options and their defaults."
 # Spelled out here, for the module that knows them is slow to import.
 KINDS = (
+    "augmentations",
     "bounds",
     "corruptions",
     "datasets",

@@ -37,14 +37,16 @@ def _train(arguments: argparse.Namespace) -> None:
     with streams.quiet_imports():
         from bayesconv import experiment
     folder = _run_folder(arguments)
-    history = experiment.train(
+    histories = experiment.train(
         config,
         folder,
         resume=arguments.resume,
         overwrite=arguments.overwrite,
         announce=lambda summary: streams.write(f"{summary}\nTraining into {folder}\n"),
     )
-    streams.write(f"Best epoch {history.best_epoch} of {len(history.rows)}. Next: bayesconv evaluate {folder}\n")
+    best = ", ".join(f"{history.best_epoch} of {len(history.rows)}" for history in histories)
+    epochs = "Best epoch" if len(histories) == 1 else "Best epochs of the members"
+    streams.write(f"{epochs} {best}. Next: bayesconv evaluate {folder}\n")
 
 
 def _run_folder(arguments: argparse.Namespace) -> Path:
@@ -52,8 +54,10 @@ def _run_folder(arguments: argparse.Namespace) -> Path:
 
 
 def _checkpoint_time(arguments: argparse.Namespace) -> int | None:
+    folder = _run_folder(arguments)
+    checkpoints = (*folder.glob("checkpoints/last.npz"), *folder.glob("members/*/checkpoints/last.npz"))
     try:
-        return (_run_folder(arguments) / "checkpoints" / "last.npz").stat().st_mtime_ns
+        return max((path.stat().st_mtime_ns for path in checkpoints), default=None)
     except OSError:
         return None
 

@@ -15,8 +15,8 @@ from bayesconv.sweeps.manifest import FINISHED
 _CONFIG, _EVALUATION = "config.yaml", "evaluation.json"
 # Entries of an evaluation that are no figures of the model: how it was made, and how sure each figure is.
 _NO_FIGURES = {
-    "bootstrap", "dataset", "ece_null", "intervals", "k", "method", "null", "num_images", "num_samples", "scaled",
-    "seed", "task", "temperature",
+    "bootstrap", "dataset", "ece_null", "intervals", "k", "members", "method", "null", "num_images", "num_samples",
+    "scaled", "seed", "task", "temperature",
 }  # fmt: skip
 _SETS = ("ood", "shift")  # entries with one part for each of several sets, of which there is a mean as well
 MEAN = "mean"

@@ -48,7 +48,7 @@ def select(
     if score not in ALL_SCORES:
         raise ValueError(unknown_name_message("uncertainty", score, ALL_SCORES))
     made = basis(runs.load_run(run_dir), held_out)
-    u = _score(made.fitted, score, made.run.is_bayesian)
+    u = _score(made.fitted, score, made.run.has_several_functions)
     losses = wrong(made.fitted, made.held_out.y)
     if risk is None:
         target: dict[str, Any] = {"coverage": coverage}
@@ -62,7 +62,9 @@ def select(
         "threshold": or_none(chosen.threshold),
         **made.record,
         "validation": {name: or_none(getattr(chosen, name)) for name in ("coverage", "risk", "risk_bound")},
-        "test": _checked(_score(made.test, score, made.run.is_bayesian), wrong(made.test, made.dataset.test.y), chosen),
+        "test": _checked(
+            _score(made.test, score, made.run.has_several_functions), wrong(made.test, made.dataset.test.y), chosen
+        ),
     }
     write_text(made.run.folder / runs.SELECTION, json.dumps(result, indent=2, allow_nan=False) + "\n")
     return result
@@ -80,8 +82,8 @@ def _checked(uncertainty: Any, losses: Any, chosen: metrics.Selection) -> dict[s
     }
 
 
-def _score(predictive: Any, score: str, is_bayesian: bool) -> Any:
-    known = uncertainty_scores(predictive, is_bayesian=is_bayesian)
+def _score(predictive: Any, score: str, has_several: bool) -> Any:
+    known = uncertainty_scores(predictive, has_several=has_several)
     if score not in known:
         raise ValueError(
             f"{score} is of draws that differ, or of logits that were kept, which this run's predictions do not have. "

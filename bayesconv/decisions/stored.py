@@ -72,7 +72,7 @@ def decision_columns(run: Run, predictive: Predictive, class_names: Sequence[str
     selection, sets = (_read(run, name, predictive) for name in (runs.SELECTION, runs.CONFORMAL))
     if selection is not None:
         threshold = -np.inf if selection["threshold"] is None else selection["threshold"]
-        score = uncertainty_scores(predictive, is_bayesian=run.is_bayesian)[selection["score"]]
+        score = uncertainty_scores(predictive, has_several=run.has_several_functions)[selection["score"]]
         columns["abstain"] = [int(is_unsure) for is_unsure in score > threshold]
     if sets is not None and sets["method"] == "cqr":
         for end, values in zip(("lower", "upper"), intervals_of(sets, predictive), strict=True):

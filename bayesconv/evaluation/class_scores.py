@@ -40,7 +40,7 @@ def of_probs(probs: Any, labels: Any, *, num_resamples: int) -> dict[str, Any]:
     return {**metrics.classification_report(probs, labels), "intervals": intervals}
 
 
-def complete(predictive: Predictive, labels: Any, *, num_resamples: int, is_bayesian: bool) -> dict[str, Any]:
+def complete(predictive: Predictive, labels: Any, *, num_resamples: int, has_several: bool) -> dict[str, Any]:
     """The headline, top-k accuracy, the parts of the Brier score, every calibration error, and `selection`."""
     probs, k = predictive.mean, min(5, predictive.mean.shape[-1] - 1)
     found = _intervals(probs, labels, num_resamples, k=k)
@@ -53,7 +53,7 @@ def complete(predictive: Predictive, labels: Any, *, num_resamples: int, is_baye
         "top_k": {"k": k, **top},
         "brier_decomposition": metrics.brier_decomposition(probs, labels)._asdict(),
         "calibration": _calibration(probs, labels, found),
-        "selection": _selection(predictive, labels, num_resamples, is_bayesian),
+        "selection": _selection(predictive, labels, num_resamples, has_several),
     }
 
 
@@ -67,8 +67,8 @@ def _calibration(probs: Any, labels: Any, found: Mapping[str, Interval]) -> dict
     return errors
 
 
-def _selection(predictive: Predictive, labels: Any, num_resamples: int, is_bayesian: bool) -> dict[str, Any]:
-    scores, losses = uncertainty_scores(predictive, is_bayesian=is_bayesian), wrong(predictive, labels)
+def _selection(predictive: Predictive, labels: Any, num_resamples: int, has_several: bool) -> dict[str, Any]:
+    scores, losses = uncertainty_scores(predictive, has_several=has_several), wrong(predictive, labels)
     return {name: _selected(scores[name], losses, num_resamples) for name in _SELECTED_BY if name in scores}
 
 

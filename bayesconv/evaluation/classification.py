@@ -11,7 +11,7 @@ from bayesconv import metrics
 from bayesconv.data import Dataset
 from bayesconv.evaluation.class_scores import LEVEL, SEED, complete, headline, of_probs
 from bayesconv.evaluation.classification_tables import tables
-from bayesconv.evaluation.predicting import predict
+from bayesconv.evaluation.predicting import predict, provenance
 from bayesconv.evaluation.sets import corrupted, out_of_distribution
 from bayesconv.evaluation.strangeness import against
 from bayesconv.evaluation.uncertainties import uncertainty_scores
@@ -47,16 +47,16 @@ def report(
       is None, and a pair of the fewest and most draws for any test image where they were not fixed.
     """
     predicted = functools.partial(predict, run, method=method, num_samples=num_samples, seed=seed)
-    count, is_bayesian = run.config.evaluation.bootstrap, run.is_bayesian
+    count, has_several = run.config.evaluation.bootstrap, run.has_several_functions
     test = predicted(dataset.test.x, name="test")
-    scores = uncertainty_scores(test, is_bayesian=is_bayesian)
+    scores = uncertainty_scores(test, has_several=has_several)
     strange, worse = out_of_distribution(run, dataset), corrupted(run, dataset)
     return {
         "dataset": dataset.name,
         "num_images": len(dataset.test.y),
-        **complete(test, dataset.test.y, num_resamples=count, is_bayesian=is_bayesian),
+        **complete(test, dataset.test.y, num_resamples=count, has_several=has_several),
         "ood": {
-            name: against(scores, predicted(x, name=name), num_resamples=count, is_bayesian=is_bayesian)
+            name: against(scores, predicted(x, name=name), num_resamples=count, has_several=has_several)
             for name, x in strange
         },
         "shift": {
@@ -67,17 +67,7 @@ def report(
         },
         "temperature_scaled": _temperature_scaled(test, predicted, dataset, count),
         "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},
-        **_made_by(test),
-        "temperature": run.config.objective.temperature if is_bayesian else None,
-    }
-
-
-def _made_by(test: Predictive) -> dict[str, Any]:
-    draws = test.num_samples
-    return {
-        "method": "sampling" if np.any(draws) else "moments",
-        "num_samples": draws if np.ndim(draws) == 0 else [int(draws.min()), int(draws.max())],
-        "seed": test.seed if np.any(draws) else None,
+        **provenance(run, test),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import aligned
+from bayesconv.evaluation.text import aligned, manner_of
 
 _SCORE_LABELS = {
     "max_probability": "max. prob.",
@@ -34,16 +34,7 @@ def tables(report: Mapping[str, Any]) -> str:
 
 
 def _heading(report: Mapping[str, Any]) -> str:
-    start, temperature = f"{report['dataset']}: {report['num_images']} test images", report["temperature"]
-    if temperature is None:
-        return f"{start}, point weights, seed {report['seed']}"
-    if report["method"] == "moments":
-        return f"{start}, single pass of moments, KL temperature {temperature:g}"
-    return f"{start}, {_draws(report['num_samples'])} draws, KL temperature {temperature:g}, seed {report['seed']}"
-
-
-def _draws(num_samples: Any) -> str:
-    return str(num_samples) if isinstance(num_samples, int) else " to ".join(map(str, sorted(set(num_samples))))
+    return f"{report['dataset']}: {report['num_images']} test images, {manner_of(report)}"
 
 
 def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:

@@ -57,9 +57,9 @@ def kept(run: Run, images: Any, how: Mapping[str, Any], predict: Callable[[], Pr
 
 
 def variables_hash(run: Run) -> str:
-    """A hash of all variables of the run's model."""
+    """A hash of all variables of the run's models."""
     digest = hashlib.blake2b(digest_size=16)
-    for variable in run.model.variables:
+    for variable in (variable for model in run.models for variable in model.variables):
         array = np.ascontiguousarray(variable.numpy())
         digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
     return digest.hexdigest()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import bayesconv as bc
 from bayesconv.evaluation.kept import kept
 from bayesconv.evaluation.manner import current
@@ -30,8 +32,9 @@ def predict(
     Args:
       run: A trained run.
       images: float32 `[N, H, W, C]`.
-      method: `"sampling"` or `"moments"`, see `bayesconv.predict`; for point weights both are one pass.
-      num_samples: Draws of the weights, or `"auto"`; a run of point weights has one.
+      method: `"sampling"` or `"moments"`, see `bayesconv.predict`; without anything random both are one pass.
+      num_samples: Draws of the weights, or of dropout masks, or `"auto"`; of each member of an ensemble. A member
+        without anything random has one.
       seed: Of the draws.
       keep_samples: Whether to keep the outputs of every draw; by default if they take at most 256 MiB.
       name: What the images are, for the progress bar that `evaluation.manner` asks for.
@@ -48,11 +51,30 @@ def predict(
     def made() -> Predictive:
         likelihood, progress = run.config.objective.likelihood.identifier, name if here.progress else False
         shown: dict[str, Any] = {"keep_samples": keep_samples, "progress": progress}
-        return bc.predict(run.model, images, likelihood=likelihood, **options, **shown)
+        return bc.predict(run.models, images, likelihood=likelihood, **options, **shown)
 
     how = {**options, "keep_samples": str(keep_samples)}
     predictive = kept(run, images, how, made) if here.keeps else made()
     return predictive if here.then is None else here.then(predictive)
+
+
+def provenance(run: Run, predictive: Predictive) -> dict[str, Any]:
+    """What the numbers of a report depend on, ready for JSON.
+
+    Returns:
+      `method`; `num_samples`, of all members together, 0 for a single pass and a pair of the fewest and most where they
+      were not fixed; `seed`, None for a single pass; `members`; `is_random`, whether a member is another function in
+      every draw; `temperature`, of the KL, None without posteriors.
+    """
+    draws = predictive.num_samples
+    return {
+        "method": "sampling" if np.any(draws) else "moments",
+        "num_samples": draws if np.ndim(draws) == 0 else [int(draws.min()), int(draws.max())],
+        "seed": predictive.seed if np.any(draws) else None,
+        "members": len(run.models),
+        "is_random": run.is_random,
+        "temperature": run.config.objective.temperature if run.is_bayesian else None,
+    }
 
 
 def _options(run: Run, method: str | None, num_samples: int | str | None, seed: int | None) -> dict[str, Any]:
@@ -65,9 +87,9 @@ def _options(run: Run, method: str | None, num_samples: int | str | None, seed: 
             "The method moments is a single pass without draws. "
             f"Received {' and '.join(drawn)} too: leave that out, or choose the method sampling."
         )
-    if method == "moments" and run.is_bayesian:
+    if method == "moments" and run.is_random:
         return {"method": method}
     draws = settings.num_samples if num_samples is None else num_samples
     tolerance = {"tolerance": settings.tolerance} if draws == "auto" and settings.tolerance else {}
-    count = draws if run.is_bayesian else 1
+    count = draws if run.is_random else 1
     return {"num_samples": count, "seed": run.config.seed if seed is None else seed, **tolerance}

@@ -10,7 +10,7 @@ import numpy as np
 
 from bayesconv import metrics
 from bayesconv.data import Dataset
-from bayesconv.evaluation.predicting import predict
+from bayesconv.evaluation.predicting import predict, provenance
 from bayesconv.evaluation.regression_tables import tables
 from bayesconv.evaluation.sets import corrupted, out_of_distribution
 from bayesconv.prediction import Predictive
@@ -47,7 +47,6 @@ def report(
     """
     predicted = functools.partial(predict, run, method=method, num_samples=num_samples, seed=seed)
     count, test = run.config.evaluation.bootstrap, predicted(dataset.test.x, name="test")
-    draws = test.num_samples
     return {
         "dataset": dataset.name,
         "num_examples": len(dataset.test.y),
@@ -59,10 +58,7 @@ def report(
             for name, sets in corrupted(run, dataset)
         },
         "bootstrap": {"num_resamples": count, "level": _LEVEL, "seed": _SEED},
-        "method": "sampling" if np.any(draws) else "moments",
-        "num_samples": draws if np.ndim(draws) == 0 else [int(draws.min()), int(draws.max())],
-        "seed": test.seed if np.any(draws) else None,
-        "temperature": run.config.objective.temperature if run.is_bayesian else None,
+        **provenance(run, test),
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bayesconv.evaluation.text import manner_of
+
 _SCORES = (("rmse", "RMSE"), ("mae", "MAE"), ("nll", "NLL"), ("crps", "CRPS"), ("pinball", "pinball"))
 
 
@@ -20,15 +22,8 @@ def tables(report: Mapping[str, Any]) -> str:
 
 
 def _heading(report: Mapping[str, Any]) -> str:
-    start, temperature = f"{report['dataset']}: {report['num_examples']} test examples", report["temperature"]
-    start += f", {', '.join(report['targets'])}"
-    if temperature is None:
-        return f"{start}, point weights, seed {report['seed']}"
-    if report["method"] == "moments":
-        return f"{start}, single pass of moments, KL temperature {temperature:g}"
-    drawn = report["num_samples"]
-    draws = str(drawn) if isinstance(drawn, int) else " to ".join(map(str, sorted(set(drawn))))
-    return f"{start}, {draws} draws, KL temperature {temperature:g}, seed {report['seed']}"
+    start = f"{report['dataset']}: {report['num_examples']} test examples, {', '.join(report['targets'])}"
+    return f"{start}, {manner_of(report)}"
 
 
 def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:

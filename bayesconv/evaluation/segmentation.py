@@ -10,7 +10,7 @@ import numpy as np
 
 from bayesconv import metrics
 from bayesconv.data import Dataset
-from bayesconv.evaluation.predicting import predict
+from bayesconv.evaluation.predicting import predict, provenance
 from bayesconv.evaluation.segmentation_tables import tables
 from bayesconv.evaluation.sets import corrupted, out_of_distribution
 from bayesconv.evaluation.uncertainties import UNCERTAINTIES
@@ -49,21 +49,17 @@ def report(
     count, names = run.config.evaluation.bootstrap, list(dataset.class_names)
     test = predicted(dataset.test.x, name="test")
     scored = functools.partial(scores, labels=dataset.test.y, class_names=names, ignored_label=dataset.ignored_label)
-    draws = test.num_samples
     return {
         "dataset": dataset.name,
         "num_images": len(dataset.test.y),
         **scored(test, num_resamples=count),
         "ood": {
-            name: _against(test, predicted(x, name=name), run.is_bayesian)
+            name: _against(test, predicted(x, name=name), run.has_several_functions)
             for name, x in out_of_distribution(run, dataset)
         },
         "shift": {name: [scored(predicted(x, name=name)) for x in sets] for name, sets in corrupted(run, dataset)},
         "bootstrap": {"num_resamples": count, "level": _LEVEL, "seed": _SEED},
-        "method": "sampling" if np.any(draws) else "moments",
-        "num_samples": draws if np.ndim(draws) == 0 else [int(draws.min()), int(draws.max())],
-        "seed": test.seed if np.any(draws) else None,
-        "temperature": run.config.objective.temperature if run.is_bayesian else None,
+        **provenance(run, test),
     }
 
 
@@ -140,11 +136,11 @@ def _error_auroc(predictive: Predictive, is_wrong: Any, counted: Any) -> dict[st
     return auroc
 
 
-def _against(test: Predictive, strange: Predictive, is_bayesian: bool) -> dict[str, Any]:
+def _against(test: Predictive, strange: Predictive, has_several: bool) -> dict[str, Any]:
     means = [{name: getattr(p, name).mean(axis=(1, 2)) for name in UNCERTAINTIES} for p in (test, strange)]
     auroc: dict[str, float | None] = {name: metrics.ood_auroc(*(mean[name] for mean in means)) for name in _SCORES}
-    if not is_bayesian:
-        auroc["mutual_information"] = None  # nothing is drawn: it is zero everywhere and tells nothing apart
+    if not has_several:
+        auroc["mutual_information"] = None  # one function only: it is zero everywhere and tells nothing apart
     return {
         "auroc": auroc,
         **{name: float(means[1][name].mean()) for name in UNCERTAINTIES},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bayesconv.evaluation.text import manner_of
+
 _SCORES = (("accuracy", "accuracy"), ("mean_iou", "mean IoU"), ("nll", "NLL"), ("brier", "Brier"), ("ece", "ECE"))
 
 
@@ -30,12 +32,7 @@ _NOTES = [
 
 
 def _heading(report: Mapping[str, Any]) -> str:
-    start, temperature = f"{report['dataset']}: {report['num_images']} test images", report["temperature"]
-    if temperature is None:
-        return f"{start}, point weights, seed {report['seed']}"
-    drawn = report["num_samples"]
-    draws = str(drawn) if isinstance(drawn, int) else " to ".join(map(str, sorted(set(drawn))))
-    return f"{start}, {draws} draws, KL temperature {temperature:g}, seed {report['seed']}"
+    return f"{report['dataset']}: {report['num_images']} test images, {manner_of(report)}"
 
 
 def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:

@@ -24,7 +24,7 @@ class StrangeStreams:
         """Adds a chunk of familiar data, or of the set of that name."""
         if predictive.likelihood != "categorical":
             return
-        scores = uncertainty_scores(predictive, is_bayesian=mean_uncertainties(predictive)["mutual_information"] != 0)
+        scores = uncertainty_scores(predictive, has_several=mean_uncertainties(predictive)["mutual_information"] != 0)
         if name is None:
             self._add_familiar(scores)
             return

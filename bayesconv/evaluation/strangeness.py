@@ -13,16 +13,16 @@ from bayesconv.prediction import Predictive
 _FIGURES = ("auroc", "aupr_in", "aupr_out", "fpr95")
 
 
-def against(test: Mapping[str, Any], strange: Predictive, *, num_resamples: int, is_bayesian: bool) -> dict[str, Any]:
+def against(test: Mapping[str, Any], strange: Predictive, *, num_resamples: int, has_several: bool) -> dict[str, Any]:
     """AUROC, AUPR both ways and FPR95 of every score, with intervals, and mean uncertainties of the strange set.
 
     Args:
       test: The scores of the test images, as `uncertainty_scores` gives them.
       strange: The prediction of the other set.
       num_resamples: Resamples behind each interval; 0 gives none.
-      is_bayesian: Whether anything was drawn. A score that neither set has is None.
+      has_several: Whether predictions average over several functions. A score that neither set has is None.
     """
-    scores = uncertainty_scores(strange, is_bayesian=is_bayesian)
+    scores = uncertainty_scores(strange, has_several=has_several)
     known = [name for name in ALL_SCORES if name in test and name in scores]
     values = {name: metrics.ood_report(test[name], scores[name])._asdict() for name in known}
     found = {name: _intervals(test[name], scores[name], num_resamples) for name in known} if num_resamples else {}

@@ -1,8 +1,9 @@
-"""Rows of cells as lines of text."""
+"""What all reports say as text: rows of cells, and how predictions were made."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -18,3 +19,32 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows)
     return ["  ".join(cells).rstrip() for cells in lines]
+
+
+def manner_of(report: Mapping[str, Any]) -> str:
+    """How the predictions of a report were made, for its heading.
+
+    Args:
+      report: With the entries of `evaluation.predicting.provenance`.
+
+    Example:
+      >>> entries = {"method": "sampling", "num_samples": 5, "seed": 0, "temperature": None}
+      >>> manner_of({**entries, "members": 5, "is_random": False})
+      '5 members, point weights, seed 0'
+      >>> manner_of({**entries, "members": 1, "is_random": True})
+      '5 draws of dropout masks, point weights, seed 0'
+    """
+    temperature, count = report["temperature"], report.get("members", 1)
+    is_random = report.get("is_random", temperature is not None)
+    parts = [f"{count} members"] if count > 1 else []
+    if is_random and report["method"] == "moments":
+        parts.append("single passes of moments" if count > 1 else "single pass of moments")
+    elif is_random:
+        masks = " of dropout masks" if temperature is None else ""
+        parts.append(f"{_draws(report['num_samples'])} draws{masks}{' in all' if count > 1 else ''}")
+    parts.append("point weights" if temperature is None else f"KL temperature {temperature:g}")
+    return ", ".join(parts if report["seed"] is None else [*parts, f"seed {report['seed']}"])
+
+
+def _draws(num_samples: Any) -> str:
+    return str(num_samples) if isinstance(num_samples, int) else " to ".join(map(str, sorted(set(num_samples))))

@@ -20,19 +20,19 @@ ALL_SCORES = (
     "variation_ratio",
     "top_class_stddev",
 )
-_OF_DRAWS = ("mutual_information", "variation_ratio", "top_class_stddev")  # nothing, where nothing is drawn
+_OF_DRAWS = ("mutual_information", "variation_ratio", "top_class_stddev")  # nothing, where there is one function only
 _NUMBERS_AT_ONCE = 2_000_000  # logits that are in float64 together
 
 
-def uncertainty_scores(predictive: Predictive, *, is_bayesian: bool = True) -> dict[str, Any]:
+def uncertainty_scores(predictive: Predictive, *, has_several: bool = True) -> dict[str, Any]:
     """The `ALL_SCORES` of each image, `[N]`, that its prediction allows; higher is less sure, entropies in nats.
 
     A single pass of moments has no draws and so no energy and no votes, and so have predictions whose draws were not
-    kept. Point weights have nothing that draws could differ in.
+    kept. A single network of point weights is one function, which has nothing to differ from.
 
     Args:
       predictive: A prediction of classes.
-      is_bayesian: Whether anything was drawn, or would have been.
+      has_several: Whether it is an average over functions that may differ, draws or members.
     """
     scores: dict[str, Any] = {name: getattr(predictive, name) for name in UNCERTAINTIES}
     scores["max_probability"] = 1 - predictive.mean.max(axis=-1)
@@ -43,12 +43,12 @@ def uncertainty_scores(predictive: Predictive, *, is_bayesian: bool = True) -> d
         scores["energy"] = -_log_partition(predictive.samples)
     if predictive.votes is not None:
         scores["variation_ratio"] = predictive.variation_ratio
-    known = [name for name in ALL_SCORES if name in scores and (is_bayesian or name not in _OF_DRAWS)]
+    known = [name for name in ALL_SCORES if name in scores and (has_several or name not in _OF_DRAWS)]
     return {name: np.asarray(scores[name], np.float64) for name in known}
 
 
 def mean_uncertainties(predictive: Predictive) -> dict[str, float | None]:
-    """Means over the images, in nats but for the disagreement, which is the mean share of draws that vote otherwise."""
+    """Means over the images, in nats; of the disagreement, a share of pairs of draws, too."""
     names = (*UNCERTAINTIES, "mutual_information_corrected")
     means: dict[str, float | None] = {name: float(getattr(predictive, name).mean()) for name in names}
     return {**means, "disagreement": None if predictive.votes is None else float(predictive.disagreement.mean())}

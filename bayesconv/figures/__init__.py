@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bayesconv import plotting, runs
+from bayesconv import members, plotting, runs
 from bayesconv.data import Dataset
 from bayesconv.figures import classification, posteriors, regression, segmentation
 from bayesconv.figures.subject import Subject
@@ -32,8 +32,11 @@ class Figure(NamedTuple):
 
 
 def learning_curves(subject: Subject) -> Iterator[tuple[str, Any]]:
-    """NLL and KL by epoch."""
-    yield "learning_curves", plotting.learning_curves(runs.read_history(subject.run.folder))
+    """NLL and KL by epoch, of every member."""
+    folders = members.folders(subject.run.folder, len(subject.run.models))
+    names = [f"learning_curves_member{folder.name}" for folder in folders] if len(folders) > 1 else ["learning_curves"]
+    for name, folder in zip(names, folders, strict=True):
+        yield name, plotting.learning_curves(runs.read_history(folder))
 
 
 def _classifies(subject: Subject) -> bool:

@@ -146,8 +146,8 @@ _SHIFT_SCORES = {
 
 def scores_of(subject: Subject) -> tuple[str, ...]:
     """The uncertainties that a run has."""
-    # With point weights nothing is drawn: the mutual information is zero everywhere.
-    return evaluation.SCORES if subject.run.is_bayesian else ("predictive_entropy",)
+    # The mutual information of a single function is zero everywhere.
+    return evaluation.SCORES if subject.run.has_several_functions else ("predictive_entropy",)
 
 
 def has_pictures(subject: Subject) -> bool:
@@ -156,7 +156,7 @@ def has_pictures(subject: Subject) -> bool:
 
 
 def _scores(predictive: Predictive, subject: Subject) -> dict[str, Any]:
-    return evaluation.uncertainty_scores(predictive, is_bayesian=subject.run.is_bayesian)
+    return evaluation.uncertainty_scores(predictive, has_several=subject.run.has_several_functions)
 
 
 def _shared(*scores: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ _UNCERTAINTIES = ("predictive_entropy", "expected_entropy", "mutual_information"
 def segmentation_maps(subject: Subject) -> Drawn:
     """The first test images with their true and predicted classes, errors, and maps of uncertainty."""
     test, dataset = subject.test, subject.dataset
-    known = _UNCERTAINTIES if subject.run.is_bayesian else _UNCERTAINTIES[:1]
+    known = _UNCERTAINTIES if subject.run.has_several_functions else _UNCERTAINTIES[:1]
     yield (
         "segmentation_maps",
         plotting.segmentation_maps(

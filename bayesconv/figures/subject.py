@@ -56,6 +56,9 @@ class Subject:
 
     @property
     def has_draws(self) -> bool:
-        """Whether predictions are averages over several draws that are the same for all images."""
+        """Whether predictions are averages over several draws, or members, that are the same for all images."""
         settings = self.run.config.evaluation
-        return self.run.is_bayesian and settings.method == "sampling" and settings.num_samples not in (1, "auto")
+        if not self.run.is_random:
+            return bool(self.run.others)
+        is_fixed = settings.method == "sampling" and settings.num_samples != "auto"
+        return is_fixed and (settings.num_samples != 1 or bool(self.run.others))

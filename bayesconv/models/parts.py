@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from bayesconv.layers import Affine, BatchNorm, Convolution, FilterResponseNorm, GroupNorm, Layer
+from bayesconv.layers import Affine, BatchNorm, Convolution, Dropout, FilterResponseNorm, GroupNorm, Layer, Linear
 from bayesconv.registry import unknown_name_message
 
 
@@ -49,3 +50,23 @@ def normalization_of(name: str, dtype: Any) -> Callable[[int], Layer]:
     if name not in kinds:
         raise ValueError(unknown_name_message("normalization", name, kinds))
     return kinds[name]
+
+
+def with_dropout(layers: Sequence[Layer], rate: float) -> list[Layer]:
+    """Monte Carlo dropout between layers: after every one that has weights but the last, before anything is pooled.
+
+    Args:
+      layers: The last one gives the outputs.
+      rate: Probability that a number is dropped; 0 adds nothing.
+
+    Raises:
+      ValueError: If the rate is out of range.
+
+    References:
+      Gal and Ghahramani, Bayesian Convolutional Neural Networks with Bernoulli Approximate Variational Inference, 2015.
+        arXiv:1506.02158
+    """
+    if rate == 0:
+        return list(layers)
+    pairs = ([layer, Dropout(rate, mc=True)] if isinstance(layer, Linear) else [layer] for layer in layers[:-1])
+    return [*itertools.chain.from_iterable(pairs), layers[-1]]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from bayesconv import members
 from bayesconv.registry import unknown_name_message
 from bayesconv.sweeps import manifest, stopping
 from bayesconv.sweeps.manifest import FAILED, FINISHED, PENDING, RUNNING, CellRecord, Manifest
@@ -118,8 +119,9 @@ def prepare(found: Manifest, *, retry_failed: bool) -> list[CellRecord]:
 
 def _has_results(found: Manifest, cell: CellRecord) -> bool:
     folder = found.folder / cell.name
-    wanted = ["config.yaml", "checkpoints/best.npz", *(["evaluation.json"] if found.evaluate else [])]
-    return all((folder / name).is_file() for name in wanted)
+    wanted = [folder / "config.yaml", *([folder / "evaluation.json"] if found.evaluate else [])]
+    trained = members.folders(folder, cell.config["training"].get("members", 1))
+    return all(path.is_file() for path in [*wanted, *(one / "checkpoints" / "best.npz" for one in trained)])
 
 
 def drive(found: Manifest, cells: Sequence[CellRecord], pool: Pool, jobs: int, stop: Stop, progress: Progress) -> None:

@@ -129,7 +129,18 @@ DESCRIPTORS = (
 )
 LINEAR = tuple(descriptor for descriptor in DESCRIPTORS if descriptor.is_linear)
 # One of each operator and rank: the others differ in arguments that all operators share.
-VARIANTS = frozenset({"batched1d", "batched3d", "grouped3d", "leading_axes", "affine_without_bias", "affine_batched"})
+VARIANTS = frozenset(
+    {
+        "batched1d",
+        "batched3d",
+        "grouped3d",
+        "causal",
+        "reflect",
+        "leading_axes",
+        "affine_without_bias",
+        "affine_batched",
+    }
+)
 DISTINCT = tuple(descriptor for descriptor in LINEAR if descriptor.name not in VARIANTS)
 BY_NAME = {descriptor.name: descriptor for descriptor in DESCRIPTORS}
 

@@ -76,8 +76,7 @@ class TestCalibrations:
         np.testing.assert_allclose(after.expected_entropy, entr(probs).sum(axis=-1).mean(axis=0), rtol=1e-4, atol=1e-6)
         total = after.expected_entropy + after.mutual_information
         np.testing.assert_allclose(after.predictive_entropy, total, atol=1e-9)
-        tops = probs.argmax(axis=-1) != after.mean.argmax(axis=-1)
-        np.testing.assert_allclose(after.disagreement, tops.mean(axis=0), atol=1e-9)
+        np.testing.assert_allclose(after.disagreement, bc.metrics.disagreement(probs), atol=1e-9)
         again = decisions.calibrated(decisions.Calibration("temperature", "logits", {"temperature": 1.0}), after)
         np.testing.assert_allclose(again.mean, after.mean, rtol=1e-4)
 

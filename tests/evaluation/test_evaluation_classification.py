@@ -1,5 +1,6 @@
 """Every number of the report on a classifier, against scikit-learn or a computation of its own."""
 
+import itertools
 import json
 
 import numpy as np
@@ -66,7 +67,8 @@ class TestScores:
         scores, votes = independent_scores(predicted[0]), _votes(predicted[0])
         assert report["mutual_information"] == pytest.approx(scores["mutual_information"].mean(), rel=1e-4)
         assert report["mutual_information_corrected"] == pytest.approx(report["mutual_information"] * 6 / 5)
-        assert report["disagreement"] == pytest.approx((votes != predicted[0].mean.argmax(axis=1)).mean())
+        pairs = [(votes[i] != votes[j]).mean() for i, j in itertools.combinations(range(len(votes)), 2)]
+        assert report["disagreement"] == pytest.approx(np.mean(pairs))
 
     def test_every_figure_lies_in_its_interval(self, report):
         for name in ("accuracy", "nll", "brier"):

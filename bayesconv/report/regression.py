@@ -1,0 +1,91 @@
+"""What a report says of the evaluation of predicted real numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bayesconv.report import readings as read
+from bayesconv.report.document import Block, Headline, Numbers, Paragraph
+from bayesconv.report.wording import DASH, ends, number, percent, table, words
+
+_SCORES = {"rmse": "RMSE", "mae": "MAE", "nll": "NLL", "crps": "CRPS", "pinball": "pinball loss"}
+_STDS = {"epistemic_std": "epistemic", "aleatoric_std": "aleatoric", "total_std": "total"}
+_REMEDY = "bayesconv conformal moves the ends of its intervals by held-out examples."
+
+
+def headlines(report: Numbers) -> Iterator[Headline]:
+    """Errors, densities and coverage, each with its interval."""
+    for key, label in _SCORES.items():
+        if report[key] is not None and key != "mae":
+            within = ends(report["intervals"].get(key))
+            yield Headline(label, number(report[key]), "" if within == DASH else f"95 % interval {within}")
+    for level, found in report["credible"].items():
+        name = f"coverage of {percent(float(level), 0)} intervals"
+        yield Headline(name, percent(found["picp"]), f"mean width {number(found['mpiw'], '.4g')}")
+
+
+def readings(report: Numbers) -> Iterator[str]:
+    """The same in sentences."""
+    targets = ", ".join(report["targets"])
+    yield f"Predictions of {targets} are off by {number(report['rmse'], '.4g')} (root mean square of test examples)."
+    for level, found in report["credible"].items():
+        yield f"The {percent(float(level), 0)} intervals hold {percent(found['picp'])} of the test targets."
+    found = report["calibration"]
+    if found and found["null"]:
+        yield read.calibration("quantile calibration error", found["value"], found["null"], _REMEDY)
+    if report["ause"] is not None:
+        yield f"AUSE {number(report['ause'], '.3f')}: 0 if the largest errors were the most uncertain ones."
+    for name, entry in report["ood"].items():
+        for score, label in (("epistemic_std", "Epistemic spread"), ("spread", "Total spread")):
+            if entry["auroc"][score] is not None:
+                yield read.tells_apart(label, name, entry["auroc"][score], None)
+                break
+    if worst := read.worst_shift(report, "rmse", lower_is_worse=False):
+        yield f"The worst corruption at its highest severity is {worst[0]}: RMSE {number(worst[1], '.4g')}."
+
+
+def scores(report: Numbers) -> Iterator[Block]:
+    """Tables of errors, of intervals and of spreads."""
+    known = [(key, label) for key, label in _SCORES.items() if report[key] is not None]
+    rows = [[label, number(report[key]), ends(report["intervals"].get(key))] for key, label in known]
+    found = report["calibration"]
+    if found:
+        rows.append(["quantile calibration error", number(found["value"]), ""])
+    if report["ause"] is not None:
+        rows.append(["AUSE", number(report["ause"]), ""])
+    note = "NLL in nats per example, errors in the unit of the target."
+    yield table("Scores of the test examples", ["score", "value", "95 % interval"], rows, note)
+    if found and found["null"]:
+        yield Paragraph(f"Nine in ten calibrated models have a quantile calibration error of {ends(found['null'])}.")
+    if report["credible"]:
+        intervals = [
+            [percent(float(level), 0), percent(e["picp"]), number(e["mpiw"]), number(e["interval_score"])]
+            for level, e in report["credible"].items()
+        ]
+        yield table("Central intervals", ["level", "coverage", "mean width", "interval score"], intervals)
+    spreads = [[label, number(report[key])] for key, label in _STDS.items() if report[key] is not None]
+    if spreads:
+        yield table("Mean standard deviation of test targets", ["part", "in the unit of the target"], spreads)
+
+
+def strange(report: Numbers) -> Iterator[Block]:
+    """A table of the strange sets."""
+    rows = [
+        [
+            words(name),
+            *(number(entry[key]) for key in ("epistemic_std", "spread")),
+            *(number(entry["auroc"][key], ".3f") for key in ("epistemic_std", "spread")),
+        ]
+        for name, entry in report["ood"].items()
+    ]
+    if rows:
+        header = ["set", "epistemic spread", "total spread", "AUROC, epistemic", "AUROC, total"]
+        yield table("Strange sets against the test examples", header, rows)
+
+
+def shift(report: Numbers) -> Iterator[Block]:
+    """Tables of scores by corruption and severity."""
+    for key in ("rmse", "nll", "pinball"):
+        if report["shift"] and report[key] is not None:
+            rows = [*read.shift_rows(report, key, number)]
+            yield table(f"{_SCORES[key]} by severity", ["corruption", *map(str, range(6))], rows)

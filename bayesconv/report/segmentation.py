@@ -1,0 +1,80 @@
+"""What a report says of the evaluation of predicted classes of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bayesconv.report import readings as read
+from bayesconv.report.document import Block, Headline, Numbers
+from bayesconv.report.wording import DASH, ends, number, percent, percent_ends, table, words
+
+_SCORES = {"accuracy": "accuracy", "mean_iou": "mean IoU", "nll": "NLL", "brier": "Brier score", "ece": "ECE"}
+_UNCERTAINTIES = {"mutual_information": "epistemic", "expected_entropy": "aleatoric", "predictive_entropy": "total"}
+_FOUND_BY = {"mutual_information": "Mutual information", "predictive_entropy": "Predictive entropy"}
+
+
+def headlines(report: Numbers) -> Iterator[Headline]:
+    """Accuracy, IoU, NLL and ECE of pixels."""
+    for key in ("accuracy", "mean_iou", "nll", "ece"):
+        interval = report["intervals"].get(key)
+        within = percent_ends(interval) if key == "accuracy" else ends(interval)
+        value = percent(report[key]) if key == "accuracy" else number(report[key])
+        yield Headline(_SCORES[key], value, "" if within == DASH else f"95 % interval {within}")
+
+
+def readings(report: Numbers) -> Iterator[str]:
+    """The same in sentences."""
+    yield f"{percent(report['accuracy'])} of the pixels of {report['num_images']} test images have the right class."
+    known = {name: value for name, value in report["iou"].items() if value is not None}
+    if known:
+        worst = min(known, key=lambda name: known[name])
+        yield f"The class with the least overlap is {worst}, IoU {number(known[worst], '.3f')}."
+    for score, label in _FOUND_BY.items():
+        if report["error_auroc"][score] is not None:
+            auroc = number(report["error_auroc"][score], ".3f")
+            yield f"{label} finds wrong pixels with AUROC {auroc}; 0.5 is guessing."
+            break
+    for name, entry in report["ood"].items():
+        for score, label in _FOUND_BY.items():
+            if entry["auroc"][score] is not None:
+                yield read.tells_apart(label, name, entry["auroc"][score], None)
+                break
+    if worst_shift := read.worst_shift(report, "mean_iou", lower_is_worse=True):
+        name, value = worst_shift
+        yield f"The worst corruption at its highest severity is {name}: mean IoU {number(value, '.3f')}."
+
+
+def scores(report: Numbers) -> Iterator[Block]:
+    """Tables of quality, of classes, and of uncertainty."""
+    rows = [
+        [label, number(report[key]), ends(report["intervals"].get(key))] for key, label in _SCORES.items()
+    ]  # accuracy as a number, like the rest
+    note = "NLL in nats a pixel; IoU of all images together."
+    yield table("Scores of the pixels of test images", ["score", "value", "95 % interval"], rows, note)
+    yield table("Overlap", ["class", "IoU"], [[name, number(value, ".3f")] for name, value in report["iou"].items()])
+    sets = {"test images": report, **report["ood"]}
+    means = [[words(name), *(number(entry[key]) for key in _UNCERTAINTIES)] for name, entry in sets.items()]
+    yield table("Mean uncertainty of pixels [nats]", ["images", *_UNCERTAINTIES.values()], means)
+    found = [[label, number(report["error_auroc"][key], ".3f")] for key, label in _FOUND_BY.items()]
+    yield table("Wrong pixels against right ones", ["told apart by", "AUROC"], found)
+
+
+def strange(report: Numbers) -> Iterator[Block]:
+    """A table of the strange sets."""
+    if report["ood"]:
+        rows = [
+            [words(name), *(number(entry["auroc"][key], ".3f") for key in _FOUND_BY)]
+            for name, entry in report["ood"].items()
+        ]
+        header = ["set", *(f"AUROC, {label.lower()}" for label in _FOUND_BY.values())]
+        yield table("Images of strange sets against test images", header, rows)
+
+
+def shift(report: Numbers) -> Iterator[Block]:
+    """Tables of scores by corruption and severity."""
+    shown: tuple[tuple[str, Any], ...] = (("accuracy", percent), ("mean_iou", number), ("nll", number))
+    for key, form in shown:
+        if report["shift"]:
+            label, rows = _SCORES[key], [*read.shift_rows(report, key, form)]
+            yield table(f"{label[0].upper()}{label[1:]} by severity", ["corruption", *map(str, range(6))], rows)

@@ -1,0 +1,81 @@
+"""Numbers as they stand in a report; what is not known is a dash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bayesconv.report.document import Numbers, Table
+
+DASH, SPACE = "-", "\N{NO-BREAK SPACE}"
+
+
+def number(value: Any, form: str = ".4f") -> str:
+    """A number.
+
+    Example:
+      >>> number(0.12345), number(1234, ","), number(None)
+      ('0.1235', '1,234', '-')
+    """
+    return DASH if value is None else format(value, form)
+
+
+def percent(value: Any, digits: int = 1) -> str:
+    """A share.
+
+    Example:
+      >>> percent(0.978).replace(SPACE, " ")
+      '97.8 %'
+    """
+    return DASH if value is None else f"{100 * value:.{digits}f}{SPACE}%"
+
+
+def ends(interval: Numbers | None, form: str = ".4f") -> str:
+    """An interval.
+
+    Example:
+      >>> ends({"lower": 0.1, "upper": 0.25}, ".2f").replace(SPACE, " ")
+      '0.10 to 0.25'
+    """
+    if interval is None or interval.get("lower") is None or interval.get("upper") is None:
+        return DASH
+    return f"{interval['lower']:{form}}{SPACE}to{SPACE}{interval['upper']:{form}}"
+
+
+def percent_ends(interval: Numbers | None, digits: int = 1) -> str:
+    """An interval of shares.
+
+    Example:
+      >>> percent_ends({"lower": 0.1, "upper": 0.255}).replace(SPACE, " ")
+      '10.0 to 25.5 %'
+    """
+    if interval is None or interval.get("lower") is None or interval.get("upper") is None:
+        return DASH
+    return f"{100 * interval['lower']:.{digits}f}{SPACE}to{SPACE}{percent(interval['upper'], digits)}"
+
+
+def words(name: str) -> str:
+    """A name of code as one on paper.
+
+    Example:
+      >>> words("photo_patches")
+      'photo patches'
+    """
+    return name.replace("_", " ")
+
+
+def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> Table:
+    """A table from any sequences; columns that are dashes all the way down are left out."""
+    kept = [i for i in range(len(header)) if i == 0 or any(row[i] not in ("", DASH) for row in rows)]
+    picked = tuple(tuple(row[i] for i in kept) for row in rows)
+    return Table(caption, tuple(header[i] for i in kept), picked, note)
+
+
+def size(count: int) -> str:
+    """A number of bytes.
+
+    Example:
+      >>> size(1_340_000).replace(SPACE, " "), size(2_000).replace(SPACE, " ")
+      ('1.3 MB', '2 kB')
+    """
+    return f"{count / 1e6:.1f}{SPACE}MB" if count >= 1e6 else f"{count / 1e3:.0f}{SPACE}kB"

@@ -1,0 +1,36 @@
+"""Whether a run may go on where it stopped: it takes the configuration it was started with, and its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bayesconv.settings import ConfigError
+
+
+def check_same(now: Mapping[str, Any], stored: Mapping[str, Any], path: Path) -> None:
+    """Raises an error that names every difference between two configurations.
+
+    Args:
+      now: The one to resume with.
+      stored: The one that the run was started with.
+      path: Where that is.
+    """
+    differences = _differences(now, stored)
+    if differences:
+        raise ConfigError(
+            f"A run is resumed with the configuration it was started with, for schedules reach over all epochs. "
+            f"{path} differs: {'; '.join(differences)}. Set these back, or start anew in another --out."
+        )
+
+
+def _differences(now: Mapping[str, Any], stored: Mapping[str, Any], path: str = "") -> list[str]:
+    found = []
+    for key in sorted({*now, *stored}):
+        a, b = now.get(key), stored.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += _differences(a, b, f"{path}{key}.")
+        elif a != b:
+            found.append(f"{path}{key} was {b!r} and is now {a!r}")
+    return found
