@@ -2,8 +2,9 @@
 
 A folder holds `config.yaml` (every setting), `run.json` (what the model was built for), `history.jsonl`,
 `checkpoints/`, and, once they were asked for, `evaluation.json`, `diagnosis.json`, `calibration.json`,
-`selection.json`, `conformal.json`, `report.html`, `figures/`, `evaluations/` of other images than the test images, and `predictions/`,
-which may be deleted at any time. An ensemble has `members/` in place of a history and checkpoints, a run folder each.
+`selection.json`, `conformal.json`, `report.html`, `figures/`, `evaluations/` of other images than the test images,
+and `predictions/`, which may be deleted at any time. An ensemble has `members/` in place of a history and
+checkpoints, a run folder each.
 """
 
 from __future__ import annotations
