@@ -70,7 +70,7 @@ class RayPool:
                 yield self._names.pop(reference), self._outcome(reference)
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Cancels all tasks at once; a cell whose task has gone stops by itself, after what it is writing."""
+        """Asks Ray to cancel all tasks, which may take it a minute; a cell whose task has gone stops by itself, after what it is writing."""
         self._stopped = True
         for reference in self._names:
             self._ray.cancel(reference, force=True)
