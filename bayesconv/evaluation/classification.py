@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from bayesconv import metrics
 from bayesconv.data import Dataset
 from bayesconv.evaluation.class_scores import LEVEL, SEED, complete, headline, of_probs
 from bayesconv.evaluation.classification_tables import tables
-from bayesconv.evaluation.predicting import predict, provenance
+from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.sets import corrupted, out_of_distribution
 from bayesconv.evaluation.strangeness import against
 from bayesconv.evaluation.uncertainties import uncertainty_scores
@@ -21,22 +21,13 @@ from bayesconv.runs import Run
 __all__ = ["report", "tables"]
 
 
-def report(
-    run: Run,
-    dataset: Dataset,
-    *,
-    method: str | None = None,
-    num_samples: int | str | None = None,
-    seed: int | None = None,
-) -> dict[str, Any]:
+def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> dict[str, Any]:
     """All results of a run, ready for JSON; docs/evaluation.md explains every entry.
 
     Args:
       run: A trained run.
       dataset: Its data.
-      method: How predictions are made; the configuration's by default.
-      num_samples: Draws of the weights; the configuration's by default.
-      seed: Of the draws; the configuration's by default.
+      predicted: `predicted(inputs, name=..)`, the run's prediction of a set.
 
     Returns:
       The scores of the test images and their mean uncertainties in nats, each calibration error with its null band
@@ -46,7 +37,6 @@ def report(
       depend on. Intervals stand under `intervals`, by the same names. `num_samples` is 0 for a single pass, whose seed
       is None, and a pair of the fewest and most draws for any test image where they were not fixed.
     """
-    predicted = functools.partial(predict, run, method=method, num_samples=num_samples, seed=seed)
     count, has_several = run.config.evaluation.bootstrap, run.has_several_functions
     test = predicted(dataset.test.x, name="test")
     scores = uncertainty_scores(test, has_several=has_several)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from bayesconv import metrics
 from bayesconv.data import Dataset
-from bayesconv.evaluation.predicting import predict, provenance
+from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.regression_tables import tables
 from bayesconv.evaluation.sets import corrupted, out_of_distribution
 from bayesconv.prediction import Predictive
@@ -23,29 +23,19 @@ _DRAWN = 1024  # targets an example behind a CRPS, at least
 _LEVEL, _SEED = 0.95, 0  # of the bootstrap
 
 
-def report(
-    run: Run,
-    dataset: Dataset,
-    *,
-    method: str | None = None,
-    num_samples: int | str | None = None,
-    seed: int | None = None,
-) -> dict[str, Any]:
+def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> dict[str, Any]:
     """All results of a run, ready for JSON. Numbers that a likelihood does not have are None.
 
     Args:
       run: A trained run.
       dataset: Its data.
-      method: How predictions are made; the configuration's by default.
-      num_samples: Draws of the weights; the configuration's by default.
-      seed: Of the draws; the configuration's by default.
+      predicted: `predicted(inputs, name=..)`, the run's prediction of a set.
 
     Returns:
       The `scores` of the test examples with bootstrap intervals under `intervals`, how well two standard deviations
       tell each strange set from the test examples (`ood`), the scores at each severity of each corruption (`shift`),
       and what the numbers depend on.
     """
-    predicted = functools.partial(predict, run, method=method, num_samples=num_samples, seed=seed)
     count, test = run.config.evaluation.bootstrap, predicted(dataset.test.x, name="test")
     return {
         "dataset": dataset.name,

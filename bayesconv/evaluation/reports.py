@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Mapping
 from types import ModuleType
@@ -9,6 +10,7 @@ from typing import Any
 
 from bayesconv import objectives
 from bayesconv.data import Dataset
+from bayesconv.evaluation.predicting import predict
 from bayesconv.runs import Run
 
 TASKS = ("classification", "regression", "segmentation")  # a module of this package each, with report and tables
@@ -44,8 +46,8 @@ def report(
       ValueError: If the method is unknown, or draws nothing and `num_samples` or `seed` is given.
     """
     task = task_of(run)
-    results = _module(task).report(run, dataset, method=method, num_samples=num_samples, seed=seed)
-    return {"task": task, **results}
+    predicted = functools.partial(predict, run, method=method, num_samples=num_samples, seed=seed)
+    return {"task": task, **_module(task).report(run, dataset, predicted)}
 
 
 def tables(report: Mapping[str, Any]) -> str:

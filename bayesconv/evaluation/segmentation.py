@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from bayesconv import metrics
 from bayesconv.data import Dataset
-from bayesconv.evaluation.predicting import predict, provenance
+from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.segmentation_tables import tables
 from bayesconv.evaluation.sets import corrupted, out_of_distribution
 from bayesconv.evaluation.uncertainties import UNCERTAINTIES
@@ -23,29 +24,20 @@ _LEVEL, _SEED = 0.95, 0  # of the bootstrap
 _SCORES = ("predictive_entropy", "mutual_information")
 
 
-def report(
-    run: Run,
-    dataset: Dataset,
-    *,
-    method: str | None = None,
-    num_samples: int | str | None = None,
-    seed: int | None = None,
-) -> dict[str, Any]:
+def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> dict[str, Any]:
     """All results of a run, ready for JSON.
 
     Args:
       run: A trained run.
       dataset: Its data.
-      method: How predictions are made; the configuration's by default.
-      num_samples: Draws of the weights; the configuration's by default.
-      seed: Of the draws; the configuration's by default.
+      predicted: `predicted(inputs, name=..)`, the run's prediction of a set.
 
     Returns:
       The `scores` of the test images, with intervals from a bootstrap of images under `intervals`, how well the mean
       uncertainties of an image tell each strange set from the test images (`ood`), the scores at each severity of each
       corruption (`shift`), and what the numbers depend on.
     """
-    predicted = functools.partial(predict, run, method=method, num_samples=num_samples, seed=seed, keep_samples=False)
+    predicted = functools.partial(predicted, keep_samples=False)
     count, names = run.config.evaluation.bootstrap, list(dataset.class_names)
     test = predicted(dataset.test.x, name="test")
     scored = functools.partial(scores, labels=dataset.test.y, class_names=names, ignored_label=dataset.ignored_label)
