@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from types import ModuleType
 
 from bayesconv.evaluation.text import manner_of
@@ -58,24 +59,23 @@ def _results(material: Material) -> Iterator[Block]:
     yield from _pictures(material, "results")
 
 
-def _strange(material: Material) -> Iterator[Block]:
+def _listed(material: Material, *, entry: str, section: str, without: str) -> Iterator[Block]:
+    """What the evaluation says of sets that the configuration lists."""
     if material.evaluation is None:
         yield Paragraph(_NO_EVALUATION, is_warning=True)
-    elif not material.evaluation["ood"]:
-        yield Paragraph("The configuration names no strange sets (evaluation.ood).")
+    elif not material.evaluation[entry]:
+        yield Paragraph(without)
     else:
-        yield from _TASKS[material.task].strange(material.evaluation)
-    yield from _pictures(material, "strange")
+        yield from getattr(_TASKS[material.task], section)(material.evaluation)
+    yield from _pictures(material, section)
 
 
-def _shift(material: Material) -> Iterator[Block]:
-    if material.evaluation is None:
-        yield Paragraph(_NO_EVALUATION, is_warning=True)
-    elif not material.evaluation["shift"]:
-        yield Paragraph("The configuration names no corruptions (evaluation.corruptions).")
-    else:
-        yield from _TASKS[material.task].shift(material.evaluation)
-    yield from _pictures(material, "shift")
+_strange = functools.partial(
+    _listed, entry="ood", section="strange", without="The configuration names no strange sets (evaluation.ood)."
+)
+_shift = functools.partial(
+    _listed, entry="shift", section="shift", without="The configuration names no corruptions (evaluation.corruptions)."
+)
 
 
 def _decisions(material: Material) -> Iterator[Block]:
@@ -124,7 +124,7 @@ def _pictures(material: Material, section: str) -> Iterator[Block]:
         yield Paragraph(f"There are no figures of predictions. {material.missing['data']}", is_warning=True)
 
 
-_SECTIONS = {
+_SECTIONS: dict[str, tuple[str, Callable[[Material], Iterator[Block]]]] = {
     "results": ("Evaluation", _results),
     "strange": ("Out of distribution", _strange),
     "shift": ("Shift", _shift),
