@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import matplotlib as mpl
 import pytest
@@ -24,6 +25,8 @@ from bayesconv import (
 )
 
 mpl.use("Agg")
+# XLA reads this at its first compilation. What is tested is what we ask of it, not how well LLVM optimizes that.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # Two devices for tf.distribute, before anything runs on them.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2

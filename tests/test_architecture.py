@@ -40,9 +40,14 @@ BELOW_THE_SHELL = {"registry", "files"}
 
 
 @functools.cache
-def _modules() -> dict[str, ast.Module]:
+def _files() -> dict[str, Path]:
     paths = {path.relative_to(ROOT.parent).with_suffix(""): path for path in sorted(ROOT.rglob("*.py"))}
-    return {".".join(p.parts).removesuffix(".__init__"): ast.parse(path.read_text()) for p, path in paths.items()}
+    return {".".join(name.parts).removesuffix(".__init__"): path for name, path in paths.items()}
+
+
+@functools.cache
+def _modules() -> dict[str, ast.Module]:
+    return {name: ast.parse(path.read_text()) for name, path in _files().items()}
 
 
 def _part(module: str) -> str:
@@ -79,7 +84,7 @@ def _functions(tree: ast.AST) -> list[ast.FunctionDef]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
 
 
-@pytest.mark.parametrize("module", [name for name in _modules() if _part(name) and _rank(name) < SHELL])
+@pytest.mark.parametrize("module", [name for name in _files() if _part(name) and _rank(name) < SHELL])
 def test_imports_only_go_down(module):
     for imported in _own_imports(module):
         if _part(imported) != _part(module):
@@ -105,7 +110,7 @@ def test_the_four_choices_and_the_likelihood_never_import_one_another(module):
     assert not imported & (CHOICES - {module})
 
 
-@pytest.mark.parametrize("module", [name for name in _modules() if _part(name) in BESIDE])
+@pytest.mark.parametrize("module", [name for name in _files() if _part(name) in BESIDE])
 def test_metrics_plots_and_data_know_nothing_of_layers(module):
     imported = {_part(name) for name in _own_imports(module)}
     assert imported <= BESIDE | BELOW_THE_SHELL

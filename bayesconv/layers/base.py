@@ -71,6 +71,7 @@ class Layer(tf.Module):
         raise TypeError(f"{type(self).__name__} must override forward(inputs, *, is_training, seed).")
 
     @final
+    @tf.autograph.experimental.do_not_convert
     def __call__(
         self, inputs: Any, *, is_training: bool = True, seed: random.Seed = None, weights: str = "sample"
     ) -> Any:

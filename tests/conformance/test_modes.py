@@ -66,7 +66,7 @@ def check_eager(descriptor, make, tmp_path):
     assert any(np.abs(other - first[0]).max() > 1e-4 for other in others) == (_estimators(layer) != {"mean"})
 
 
-def check_function(descriptor, make, tmp_path):  # the one that AutoGraph converts, which takes most of the time
+def check_function(descriptor, make, tmp_path):
     layer, traces = make(), []
 
     def run(inputs, seed):

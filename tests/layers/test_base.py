@@ -89,6 +89,20 @@ class TestCall:
         with pytest.raises(TypeError, match=r"`affine` computes in float32. Received inputs of float64.*tf\.float64"):
             layer(tf.cast(X, tf.float64))
 
+    def test_autograph_leaves_layers_and_what_they_call_alone(self):
+        statuses = []
+        context = tf.__internal__.autograph.control_status_ctx
+        model = bc.Sequential([bc.Affine(2, 2), lambda x: statuses.append(context().status.name) or x])
+
+        @tf.function
+        def run(x):
+            if tf.reduce_all(x < 100.0):  # converted, as a user's own function is
+                return model(x)
+            return x
+
+        run(X)
+        assert set(statuses) == {"DISABLED"}
+
     def test_a_name_becomes_an_identifier(self):
         assert bc.Affine(2, 2, name="block 1/dense").name == "block_1_dense"
 
