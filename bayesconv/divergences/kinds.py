@@ -52,7 +52,7 @@ def exact(posterior: KernelBias, prior: KernelBias) -> Divergence:
     """
     for q, p in pairs(posterior, prior):
         require_closed_form(q, p)
-    return Divergence("exact", lambda draw, seed: _total(closed_form(q, p) for q, p in pairs(posterior, prior)))
+    return _exact(posterior, prior)
 
 
 @register("monte_carlo")
@@ -109,8 +109,12 @@ def best_effort(
       ValueError: If there is neither a closed form nor what Monte Carlo needs.
     """
     if all(has_closed_form(q, p) for q, p in pairs(posterior, prior)):
-        return exact(posterior, prior)
+        return _exact(posterior, prior)
     return monte_carlo(posterior, prior, num_samples=num_samples, stick_the_landing=stick_the_landing)
+
+
+def _exact(posterior: KernelBias, prior: KernelBias) -> Divergence:
+    return Divergence("exact", lambda draw, seed: _total(closed_form(q, p) for q, p in pairs(posterior, prior)))
 
 
 def bind(divergence: Identifier, posterior: KernelBias, prior: KernelBias) -> Divergence:
