@@ -16,7 +16,7 @@ CONFIG = """\
 data: digits
 model: {name: {name: digits_cnn, filters: [2]}, estimator: reparameterization}
 training: {epochs: 1, batch_size: 512}
-evaluation: {num_samples: 2, ood: [inverted]}
+evaluation: {num_samples: 2, ood: [inverted], bootstrap: 20}
 """
 
 

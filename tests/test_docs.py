@@ -5,12 +5,9 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
-import json
 import pkgutil
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,39 +69,19 @@ def test_there_are_examples_for_what_users_call():
     }  # fmt: skip
 
 
-RUN_PAGES = """
-import json, os, runpy, sys, traceback
-
-found, whole = {}, os.getcwd()
-for page in sys.argv[1:]:
-    os.chdir(os.path.join(whole, page))
-    try:
-        runpy.run_path("page.py")
-        found[page] = ""
-    except BaseException:
-        found[page] = traceback.format_exc()
-os.chdir(whole)
-json.dump(found, open("found.json", "w"))
-"""
-
-
-@pytest.fixture(scope="module")
-def what_pages_raise(tmp_path_factory):
-    """For each page its traceback or nothing; in a process of their own, since they register parts."""
-    folder, pages = tmp_path_factory.mktemp("pages"), [README, *TOGETHER]
-    for page in pages:
-        (folder / page.stem).mkdir()
-        (folder / page.stem / "page.py").write_text("\n".join(_python_blocks(page)))
-    command = [sys.executable, "-c", RUN_PAGES, *(page.stem for page in pages)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads((folder / "found.json").read_text())
+def _run(blocks: list[str], folder: Path) -> dict:
+    script = folder / "page.py"  # a file, since AutoGraph reads the source
+    script.write_text("\n".join(blocks))
+    names = runpy.run_path(str(script))
+    pyplot.close("all")
+    return names
 
 
 @pytest.mark.parametrize("page", [README, *TOGETHER], ids=lambda page: page.stem)
-def test_the_blocks_of_a_page_run_one_after_the_other(page, what_pages_raise):
+def test_the_blocks_of_a_page_run_one_after_the_other(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     assert _python_blocks(page)
-    assert what_pages_raise[page.stem] == ""
+    _run(_python_blocks(page), tmp_path)
 
 
 def test_an_operator_is_one_function_and_one_class_of_less_than_forty_lines():
@@ -126,9 +103,7 @@ def test_a_first_model_takes_less_than_twenty_lines():
 @pytest.mark.parametrize("index", range(len(_python_blocks(MIGRATING))))
 def test_a_block_of_the_migration_page_runs(index, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    script = tmp_path / "block.py"  # a file, since AutoGraph reads the source
-    script.write_text(_python_blocks(MIGRATING)[index].replace(TFP_IMPORT, OUR_IMPORT))
-    names = runpy.run_path(str(script))
+    names = _run([_python_blocks(MIGRATING)[index].replace(TFP_IMPORT, OUR_IMPORT)], tmp_path)
     if "losses" in names:
         losses = np.asarray(names["losses"])
         assert np.isfinite(losses).all()

@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from matplotlib import image, pyplot
+from matplotlib.figure import Figure
 from PIL import Image
 
 import bayesconv as bc
@@ -28,7 +30,7 @@ SETTINGS = {
     "model": {"name": {"name": "digits_cnn", "filters": [2]}, "estimator": "reparameterization"},
     "objective": {"temperature": 0.03},
     "training": {"epochs": 1, "batch_size": 512, "learning_rate": 5e-3},
-    "evaluation": {"num_samples": 4, "ood": ["inverted", {"name": "photo_patches", "count": 40}]},
+    "evaluation": {"num_samples": 4, "ood": ["inverted", {"name": "photo_patches", "count": 40}], "bootstrap": 20},
 }
 
 
@@ -72,6 +74,14 @@ def point_run_dir(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def untraced():
+    """Trains step by step, for tests of what is trained and where it goes: a trace takes longer than a few steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def weights(folder):
     with np.load(folder / "checkpoints" / "best.npz") as archive:
         return {name: archive[name] for name in archive.files}
@@ -99,14 +109,15 @@ class TestTraining:
         assert load_config(run_dir / "config.yaml") == settings(training={"epochs": 2})
         assert [row["epoch"] for row in runs.read_history(run_dir)] == [1, 2]
 
-    def test_the_seed_determines_the_run(self, run_dir, tmp_path):
-        for name, seed in (("again", 0), ("other", 1)):
-            train(settings(seed=seed, training={"epochs": 2}), tmp_path / name)
-        first, again, other = (weights(folder) for folder in (run_dir, tmp_path / "again", tmp_path / "other"))
+    # Of draws of the weights too, which a resumed run shows.
+    def test_the_seed_determines_the_run(self, untraced, tmp_path):
+        for name, seed in (("first", 0), ("again", 0), ("other", 1)):
+            train(settings(seed=seed, model=POINT), tmp_path / name)
+        first, again, other = (weights(tmp_path / name) for name in ("first", "again", "other"))
         assert all(np.array_equal(first[name], again[name]) for name in first)
         assert not any(np.array_equal(first[name], other[name]) for name in first if "kernel" in name)
 
-    def test_the_choices_reach_the_model(self, tmp_path):
+    def test_the_choices_reach_the_model(self, untraced, tmp_path):
         said = []
         choices = {"prior": {"name": "laplace", "scale": 0.1}, "estimator": "flipout"}
         train(settings(model=choices), tmp_path / "run", announce=said.append)
@@ -115,7 +126,7 @@ class TestTraining:
         prior = runs.load_run(tmp_path / "run").model.layers[0].prior.kernel
         assert float(prior.log_prob(np.zeros([3, 3, 1, 2], np.float32))) == pytest.approx(18 * np.log(5), rel=1e-4)
 
-    def test_overrides_reach_the_layers_and_come_back_with_the_run(self, tmp_path):
+    def test_overrides_reach_the_layers_and_come_back_with_the_run(self, untraced, tmp_path):
         entries = [
             {"match": "head", "posterior": "deterministic"},
             {"match": {"kind": "Convolution"}, "prior": "laplace"},
@@ -129,14 +140,14 @@ class TestTraining:
         with pytest.raises(ConfigError, match=r"model.overrides was .* and is now"):
             train(settings(), tmp_path / "run", resume=True)
 
-    def test_a_bound_is_what_is_trained_by(self, tmp_path):
+    def test_a_bound_is_what_is_trained_by(self, untraced, tmp_path):
         objective = {"bound": {"name": "renyi", "alpha": 0.5}, "num_samples": 2}
         for name, other in (("elbo", {"num_samples": 2}), ("renyi", objective)):
             train(settings(objective=other, model=ONE_LAYER), tmp_path / name)
         first, second = (runs.read_history(tmp_path / name)[0] for name in ("elbo", "renyi"))
         assert second["loss"] != first["loss"]
 
-    def test_an_optimizer_has_its_options(self, tmp_path):
+    def test_an_optimizer_has_its_options(self, untraced, tmp_path):
         decaying = settings(training={"optimizer": {"name": "sgd", "weight_decay": 90.0}}, model=ONE_LAYER)
         train(decaying, tmp_path / "run")
         start = runs.build_model(decaying, (8, 8, 1), 10).layers[0].posterior.kernel.mean()
@@ -151,7 +162,7 @@ class TestTraining:
             train(settings(), run_dir)
         assert all(np.array_equal(before[name], array) for name, array in weights(run_dir).items())
 
-    def test_overwriting_replaces_the_run_and_nothing_else(self, tmp_path):
+    def test_overwriting_replaces_the_run_and_nothing_else(self, untraced, tmp_path):
         train(settings(model=POINT), tmp_path)
         (tmp_path / "notes.txt").write_text("mine")
         (tmp_path / "evaluation.json").write_text("{}")
@@ -182,7 +193,7 @@ class TestTraining:
         first, resumed = weights(run_dir), weights(tmp_path / "run")
         assert all(np.array_equal(first[name], resumed[name]) for name in first)
 
-    def test_a_run_that_never_finished_an_epoch_can_be_resumed(self, tmp_path, monkeypatch):
+    def test_a_run_that_never_finished_an_epoch_can_be_resumed(self, untraced, tmp_path, monkeypatch):
         def interrupt(*_):
             raise KeyboardInterrupt
 
@@ -193,7 +204,7 @@ class TestTraining:
         assert len(train(settings(model=POINT), tmp_path / "run", resume=True).rows) == 1
 
     @pytest.mark.parametrize("epochs", [0, 1])
-    def test_what_a_failed_first_epoch_left_is_no_run(self, tmp_path, epochs):
+    def test_what_a_failed_first_epoch_left_is_no_run(self, untraced, tmp_path, epochs):
         folder = tmp_path / "run"
         leftovers(folder, epochs)
         train(settings(model=POINT), folder)
@@ -233,7 +244,7 @@ class TestTraining:
             train(settings(seed=1), copy, overwrite=True)
         assert contents(tmp_path) == before
 
-    def test_an_earlier_run_is_gone_once_the_new_one_has_a_checkpoint(self, tmp_path, monkeypatch):
+    def test_an_earlier_run_is_gone_once_the_new_one_has_a_checkpoint(self, untraced, tmp_path, monkeypatch):
         def interrupt_after(self, improved, write=loop.TrainingLoop._write):
             write(self, improved)
             raise KeyboardInterrupt
@@ -301,7 +312,7 @@ class TestTraining:
             train(settings(**changes), tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
-    def test_training_images_are_augmented_as_configured(self, tmp_path, monkeypatch):
+    def test_training_images_are_augmented_as_configured(self, untraced, tmp_path, monkeypatch):
         seen = []
         shift = augmentations.get("shift")
         monkeypatch.setitem(
@@ -313,7 +324,7 @@ class TestTraining:
         assert seen == [(1, 1), (512, 1), (512, 1), (126, 1)]  # once to see that it fits, then the 1150 images
         assert load_config(tmp_path / "run" / "config.yaml").training.augmentation[0].options == {"pixels": 1}
 
-    def test_refit_ends_with_the_last_epoch_and_scales_no_temperature(self, tmp_path):
+    def test_refit_ends_with_the_last_epoch_and_scales_no_temperature(self, untraced, tmp_path):
         train(settings(data={"name": "digits", "refit": True}, model=POINT), tmp_path / "run")
         assert "validation_nll" not in runs.read_history(tmp_path / "run")[0]
         report = experiment.evaluate(tmp_path / "run")
@@ -329,13 +340,13 @@ class TestOwnImages:
         np.savez(tmp_path / "images.npz", **images, x_test=images["x_train"][:12], y_test=images["y_train"][:12])
         return str(tmp_path / "images.npz")
 
-    def test_any_size_and_channels_and_classes_will_do(self, archive, tmp_path):
+    def test_any_size_and_channels_and_classes_will_do(self, untraced, archive, tmp_path):
         config = settings(data={"name": "npz", "path": archive}, model={"name": "lenet5", **POINT})
         train(config, tmp_path / "run")
         report = experiment.evaluate(tmp_path / "run")
         assert (report["dataset"], report["num_images"]) == ("npz", 12)
 
-    def test_other_data_than_those_of_training_are_refused(self, archive, tmp_path):
+    def test_other_data_than_those_of_training_are_refused(self, untraced, archive, tmp_path):
         config = settings(data={"name": "npz", "path": archive}, model=POINT)
         train(config, tmp_path / "run")
         images = np.zeros([60, 8, 8], np.uint8)
@@ -434,7 +445,7 @@ class TestDiagnosis:
         assert [finding.name for finding in diagnosis.findings] == ["nothing_bayesian"]
         assert [path.name for path in paths] == ["diagnosis.json"]
 
-    def test_overwriting_a_run_removes_it(self, tmp_path):
+    def test_overwriting_a_run_removes_it(self, untraced, tmp_path):
         train(settings(model=POINT), tmp_path)
         experiment.diagnose(tmp_path)
         assert (tmp_path / "diagnosis.json").exists()
@@ -443,6 +454,15 @@ class TestDiagnosis:
 
 
 class TestFigures:
+    @pytest.fixture(autouse=True)
+    def _saved_small(self, monkeypatch):
+        """Renders each figure once; a tight box takes a second time, and is tested with the plots."""
+
+        def small(figure, file, *, format, save=Figure.savefig, **_):
+            save(figure, file, format=format, dpi=30)
+
+        monkeypatch.setattr(Figure, "savefig", small)
+
     def test_a_bayesian_run_has_all(self, run_dir):
         paths = experiment.plot(run_dir)
         assert {path.stem for path in paths} == {
@@ -471,7 +491,8 @@ class TestFigures:
         }
         assert all(image.imread(path).std() > 0.01 for path in paths)
 
-    def test_point_weights_have_those_that_mean_something_and_none_stays_open(self, point_run_dir):
+    def test_point_weights_have_those_that_mean_something_and_none_stays_open(self, point_run_dir, monkeypatch):
+        monkeypatch.setattr(Figure, "savefig", lambda *_, **__: None)  # those of a Bayesian run are all rendered
         pyplot.close("all")
         names = {path.stem for path in experiment.plot(point_run_dir)}
         assert "signal_to_noise" not in names

@@ -67,6 +67,14 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture
+def eagerly():
+    """Runs without a graph: where a run ends after a step or two, tracing it would take longer."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def folder(finished, tmp_path):
     """A copy of the finished run, which may be spoilt."""
     return shutil.copytree(finished.folder, tmp_path / "run")
@@ -185,6 +193,7 @@ def test_a_data_set_trains_as_the_arrays_do_in_the_same_order():
 # Scales.
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_scales_move_faster_by_the_factor():
     movements = []
     for factor in (1.0, 5.0):
@@ -243,6 +252,7 @@ def test_epochs_of_the_warm_up_are_not_the_best_one(monkeypatch):
         assert history.best_epoch == best
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_validation_nll_is_that_of_the_averaged_probabilities():
     model = _model()
     history = bc.fit(model, (X, Y), validation=(X[:9], Y[:9]), validation_samples=6, seed=3, **{**FIT, "epochs": 1})
@@ -251,6 +261,7 @@ def test_the_validation_nll_is_that_of_the_averaged_probabilities():
     assert history.rows[0]["validation_accuracy"] == np.mean(probs.argmax(-1) == Y[:9])
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_validation_loss_that_is_no_number_stops_the_run():
     bad = X.copy()
     bad[3] = np.nan
@@ -347,6 +358,7 @@ def test_resuming_another_model_or_a_damaged_checkpoint_is_refused(folder):
 # What goes wrong.
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_nan_inputs_are_named_and_the_weights_stay_good(tmp_path):
     x = X.copy()
     x[4, 1] = np.nan
@@ -386,6 +398,7 @@ def test_the_first_layer_that_went_wrong_and_the_last_good_checkpoint_are_named(
     assert len(checkpoints.read_history(tmp_path / "history.jsonl")) == 2
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_weight_that_is_no_number_is_named_with_its_layer():
     model = _model(name="conv7")
     model[2].kernel.distribution.loc.assign(np.full([4, 3], np.nan, np.float32))
@@ -393,6 +406,7 @@ def test_a_weight_that_is_no_number_is_named_with_its_layer():
         bc.fit(model, (X, Y), **FIT)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_draw_that_overflows_is_named_by_its_output():
     model = _model(first=bc.make_kernel_bias_reparameterization)
     model[0].kernel.distribution.loc.assign(np.full([3, 4], 3e38, np.float32))
@@ -400,6 +414,7 @@ def test_a_draw_that_overflows_is_named_by_its_output():
         bc.fit(model, (1e3 * X, Y), **FIT)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_kl_that_is_no_number_is_named_with_its_layer():
     def bad_prior(specs):
         return bc.map_kernel_bias(
@@ -412,12 +427,14 @@ def test_a_kl_that_is_no_number_is_named_with_its_layer():
         bc.fit(model, (X, Y), kl_schedule="constant", **FIT)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_gradient_that_is_no_number_is_named_with_its_layer():
     model = bc.Sequential([bc.Affine(3, 3, name="fc"), bc.Lambda(lambda x: x + tf.sqrt(0.0 * x))])
     with pytest.raises(FloatingPointError, match="beginning with the gradient of the variable layers/0/kernel of `fc`"):
         bc.fit(model, (X, Y), **FIT)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_failed_step_does_not_change_the_weights():
     model = bc.Sequential([*_model().layers, Exploding(1)])
     before = _values(model)
@@ -499,6 +516,7 @@ def test_a_keras_optimizer_is_used_as_it_is():
     _assert_equal(_values(models[0]), _values(models[1]))
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_weights_that_the_last_step_of_an_epoch_spoilt_are_not_written(tmp_path):
     options = {
         "epochs": 2,

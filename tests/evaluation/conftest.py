@@ -52,6 +52,6 @@ def predicted_run(small_run, loaded, digits, tmp_path_factory):
     """The run with the predictions that decisions need in its folder, which saves each test from making them."""
     folder = shutil.copytree(small_run, tmp_path_factory.mktemp("predicted") / "run")
     with evaluation.manner(keeps=True):
-        for x in (digits.test.x, digits.validation.x):
+        for x in (digits.test.x, digits.validation.x, bc.data.inverted(digits)):
             evaluation.predict(loaded._replace(folder=folder), x)
     return folder

@@ -307,7 +307,8 @@ class TestCommandLine:
 
     def test_overwriting_a_run_removes_what_was_decided(self, copied_run):
         decisions.select(copied_run, coverage=0.8)
-        experiment.evaluate(copied_run, labelled=None, out=copied_run / "evaluations" / "a.json")
+        (copied_run / "evaluations").mkdir()
+        (copied_run / "evaluations" / "a.json").write_text("{}")
         runs.clear(copied_run)
         assert not copied_run.exists()
 

@@ -57,14 +57,12 @@ def test_a_report_predicts_once_and_does_not_change(run, digits, made):
     assert len(made) == 6
 
 
-@pytest.mark.parametrize(
-    "options", [{"seed": 1}, {"num_samples": 3}, {"method": "moments"}, {"images": IMAGES[:19]}, {"images": IMAGES / 2}]
-)
-def test_whatever_changes_the_prediction_is_predicted_anew(run, made, options):
+def test_whatever_changes_the_prediction_is_predicted_anew(run, made):
     predict(run)
-    predict(run, **options)
-    assert len(made) == 2
-    assert len(files(run)) == 2
+    images = [{"images": IMAGES[:19]}, {"images": IMAGES / 2}]
+    for count, options in enumerate([{"seed": 1}, {"num_samples": 3}, {"method": "moments"}, *images], start=2):
+        predict(run, **options)
+        assert len(made) == len(files(run)) == count, options
 
 
 def test_other_weights_are_predicted_anew_and_the_old_files_go(run, made):

@@ -127,14 +127,19 @@ class TestIntervals:
             resampling.resampled_intervals(lambda counts: {}, 3, level=95)
 
 
+@pytest.fixture(scope="module")
+def bands(predicted):
+    return nulls.calibration_nulls(predicted[0], num_draws=2000)
+
+
 class TestNulls:
     @pytest.mark.parametrize(
         "name",
         ["maximum", "adaptive", "debiased_squared", "smooth", "classwise"],
     )
-    def test_bands_are_those_of_labels_drawn_one_set_at_a_time(self, predicted, name):
+    def test_bands_are_those_of_labels_drawn_one_set_at_a_time(self, predicted, bands, name):
         name = f"{name}_calibration_error"
-        band = nulls.calibration_nulls(predicted[0], num_draws=2000)[name]
+        band = bands[name]
         slow = metrics.calibration_null(getattr(metrics, name), predicted[0], num_draws=400, seed=9)
         spread = slow.upper - slow.lower
         # The mean of 200 draws is known to spread / 3.3 / sqrt(200); the classwise band has no more of them.

@@ -104,7 +104,7 @@ class TestWhatIsCurrent:
         stale, diagnosed = _evaluation(run_dir), json.loads((run_dir / "diagnosis.json").read_text())
         self._change_weights(run_dir)
         os.utime(run_dir / "evaluation.json")
-        text = _text(report.write(run_dir).read_text())
+        text = _text(report.write(run_dir, dpi=30).read_text())
         assert "evaluation.json was of other weights, data or draws, or recalibrated: it was made again." in text
         assert _evaluation(run_dir)["nll"] != stale["nll"]
         assert f"\n{stale['nll']:.4f}\n" not in text
@@ -164,18 +164,18 @@ class TestWhatIsMissing:
             raise FileNotFoundError("No file digits.npz")
 
         monkeypatch.setattr(runs.Run, "dataset", gone)
-        text = _text(report.write(run_dir).read_text())
+        text = _text(report.write(run_dir, dpi=30).read_text())
         assert "Whether the evaluation is of these weights was not checked. The data cannot be read: No file" in text
         assert "There are no figures of predictions. The data cannot be read: No file digits.npz" in text
         assert f"\n{_evaluation(run_dir)['nll']:.4f}\n" in text
         os.utime(run_dir / "evaluation.json", (0, 0))
-        text = _text(report.write(run_dir).read_text())
+        text = _text(report.write(run_dir, dpi=30).read_text())
         assert "evaluation.json is older than the weights, and is left out." in text
         assert f"\n{_evaluation(run_dir)['nll']:.4f}\n" not in text
 
     def test_a_figure_that_cannot_be_drawn_and_a_history_that_is_gone(self, run_dir):
         (run_dir / "history.jsonl").unlink()
-        text = _text(report.write(run_dir).read_text())
+        text = _text(report.write(run_dir, dpi=30).read_text())
         assert "The figure Learning curves could not be drawn: " in text
         assert "There is no history.jsonl any more." in text
 

@@ -7,9 +7,8 @@ to add; see `oracle_of`.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ import prior_oracles
 import pytest
 import reference
 import tensorflow as tf
-from scipy import integrate, stats
+from scipy import stats
 
 import bayesconv as bc
 from bayesconv.layers.linear import Linear
@@ -393,30 +392,32 @@ class LogRatio(NamedTuple):
 
 
 def log_ratio(loc: float, scale: float, prior: str, he_stddev: float, options: Mapping[str, Any]) -> LogRatio:
-    """By adaptive quadrature over +-12 standard deviations of q = N(loc, scale^2), split where the prior bends."""
+    """By quadrature over +-12 standard deviations of q = N(loc, scale^2), split where the prior bends."""
     return _log_ratio(loc, scale, prior, he_stddev, tuple(options.items()))
 
 
 @functools.cache
 def _log_ratio(loc: float, scale: float, prior: str, he_stddev: float, items: tuple[tuple[str, Any], ...]) -> LogRatio:
     oracle, options = oracle_of(PRIOR_ORACLES, "prior", prior), dict(items)
-
-    def ratio(w: float) -> float:
-        return stats.norm.logpdf(w, loc, scale) - oracle.log_prob(w, he_stddev, **options)
-
     low, high = loc - 12 * scale, loc + 12 * scale
     inside = [p for p in oracle.landmarks(he_stddev, **options) if low < p < high]
-    edges = sorted({low, loc - 4 * scale, loc, loc + 4 * scale, high, *inside})
+    w, lengths = quadrature(sorted({low, loc - 4 * scale, loc, loc + 4 * scale, high, *inside}))
+    log_q = stats.norm.logpdf(w, loc, scale)
+    ratio, masses = log_q - oracle.log_prob(w, he_stddev, **options), np.exp(log_q) * lengths
+    mean = float(np.sum(masses * ratio))
+    return LogRatio(mean, math.sqrt(np.sum(masses * np.square(ratio - mean))))
 
-    def expectation(function: Callable[[float], float]) -> float:
-        def weighted(w: float) -> float:
-            return stats.norm.pdf(w, loc, scale) * function(w)
 
-        parts = [integrate.quad(weighted, a, b, epsabs=1e-12, epsrel=1e-10) for a, b in itertools.pairwise(edges)]
-        return math.fsum(value for value, _ in parts)
+def quadrature(edges: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights over neighbouring intervals, for functions that are smooth within but not at the edges.
 
-    mean = expectation(ratio)
-    return LogRatio(mean, math.sqrt(max(expectation(lambda w: (ratio(w) - mean) ** 2), 0.0)))
+    The tanh-sinh rule: `w = tanh(pi/2 sinh t)` on (-1, 1) with equal steps in t. Its error falls exponentially with
+    the number of nodes even if the function is infinite at an edge, as the logarithm is; here it is below 1e-11.
+    """
+    t, step = np.linspace(-4.0, 4.0, 161, retstep=True)
+    nodes, slopes = np.tanh(np.pi / 2 * np.sinh(t)), np.pi / 2 * np.cosh(t) / np.cosh(np.pi / 2 * np.sinh(t)) ** 2
+    low, high = np.array(edges[:-1])[:, np.newaxis], np.array(edges[1:])[:, np.newaxis]
+    return (low + high) / 2 + (high - low) / 2 * nodes, (high - low) / 2 * slopes * step
 
 
 # Divergences: whether a name must refuse a pair, given whether it has a closed form

@@ -1,7 +1,8 @@
-"""What the examples of a batch share: one kernel under reparameterization, none of the signs under flipout, a slice's.
+"""What the examples of a batch share: a slice's kernel, one draw under coherent weights, and all from one seed.
 
-With 5,000 draws a covariance between two examples is found, 19 times in 20, if it is 0.11 of the standard
-deviations' product; the shared noise that is looked for has correlations of 0.2 to 1.
+That all examples share one kernel under reparameterization, and none of the signs under flipout, is found in the draws
+of test_output_moments. With 5,000 draws a covariance between two examples is found, 19 times in 20, if it is 0.11 of
+the standard deviations' product; the shared noise that is looked for has correlations of 0.2 to 1.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ import tensorflow as tf
 from covering import diagonal
 from sampling import draws
 from test_output_moments import (
-    MEAN_FIELD,
     NUM_DRAWS,
-    NUM_DRAWS_OF_A_MUTANT,
+    assert_squares_covary,
     check_within_examples,
+    compare_between_examples,
+    estimator_oracle,
     is_exact,
     per_position_signs,
-    sampled,
 )
 
 import bayesconv as bc
@@ -37,91 +38,13 @@ ESTIMATORS = estimators.names()
 SMALL = oracles.Case({"input_size": 4, "output_size": 2}, (3, 4), bc.Affine)
 
 
-def signs_shared_by_the_batch(linear_op: Any, posterior: Any) -> Any:
-    """Flipout with one set of signs for all examples, which is no better than one kernel for all."""
-
-    def stochastic_pass(inputs: tf.Tensor, draw: Any, seed: tf.Tensor) -> Estimate:
-        weights, mean = draw(), map_kernel_bias(lambda d: d.mean(), posterior)
-        seed_in, seed_out = random.split(seed)
-        ones = [1] * (inputs.shape.rank - 1)
-        flipped = inputs * random.signs([*ones, inputs.shape[-1]], seed_in, inputs.dtype)
-        deviation = linear_op(flipped, map_kernel_bias(tf.subtract, weights, mean))
-        flips = random.signs([*ones, deviation.shape[-1]], seed_out, inputs.dtype)
-        return Estimate(linear_op(inputs, mean) + flips * deviation, weights)
-
-    return stochastic_pass
-
-
-def compare_between_examples(outputs: np.ndarray, exact: oracles.Moments, correlation: Any) -> bounds.Comparison:
-    factor = correlation(exact.example.max() + 1)[exact.example][:, exact.example]
-    return bounds.compare_covariances(outputs, exact.covariance * factor, where=~exact.same_example)
-
-
-def estimator_oracle(name: str, case_name: str = "conv2d") -> oracles.EstimatorOracle:
-    oracle = oracles.oracle_of(oracles.ESTIMATOR_ORACLES, "estimator", name)
-    return oracle.in_case(oracles.CASES[case_name])
-
-
-@pytest.mark.parametrize(("estimator", "case_name"), diagonal(ESTIMATORS, oracles.CASES, always=["affine"]))
-def test_examples_covary_by_the_shared_formula_or_not_at_all(estimator, case_name):
-    # The last example repeats the first: their correlation is 1 if noise is shared, -1 if mirrored, and 0 if not.
-    if not (is_exact(estimator, case_name) and estimator_oracle(estimator).is_noisy):
-        return
-    outputs, exact = sampled(case_name, estimator, MEAN_FIELD)
-    correlation = estimator_oracle(estimator, case_name).correlation
-    assert compare_between_examples(outputs, exact, correlation).agrees
-    for other in (oracles.together, oracles.apart, oracles.in_balanced_slices(2)):
-        if (other(3) != correlation(3)).any():
-            assert not compare_between_examples(outputs, exact, other).agrees
-    size = len(exact.mean) // 3
-    found = np.corrcoef(outputs[:, 0], outputs[:, 2 * size])[0, 1]
-    assert found == pytest.approx(correlation(3)[0, 2], abs=bounds.z_star(1) / np.sqrt(NUM_DRAWS))
-
-
-def test_signs_shared_by_the_batch_are_found_by_the_covariance_of_examples_alone():
-    outputs, exact = sampled("conv2d", signs_shared_by_the_batch, MEAN_FIELD, num=NUM_DRAWS_OF_A_MUTANT)
-    assert bounds.compare_covariances(outputs, exact.covariance, where=exact.same_example).agrees
-    assert not compare_between_examples(outputs, exact, oracles.apart).agrees
-
-
-@pytest.mark.parametrize("estimator", [name for name, oracle in oracles.ESTIMATOR_ORACLES.items() if oracle.is_noisy])
-def test_squares_of_examples_covary_where_the_magnitudes_of_the_noise_are_shared(estimator):
-    # If the signs of a weight in two examples have the expected product c, and other weights' are independent, then
-    # for normal weights Cov(d_n^2, d_m^2) = 2 sum_k x_nk^2 x_mk^2 s_k^4 + 2 c^2 sum_{j != k} x_nj x_nk x_mj x_mk s_j^2
-    # s_k^2. With one kernel, c = 1, this is 2 Cov^2; under flipout, c = 0, examples are decorrelated, not independent.
-    outputs, exact = sampled("affine", estimator, MEAN_FIELD)
-    assert_squares_covary(outputs, exact, oracles.CASES["affine"], estimator_oracle(estimator, "affine"))
-
-
-def assert_squares_covary(outputs: np.ndarray, exact: oracles.Moments, case: oracles.Case, oracle: Any) -> None:
-    num = exact.example.max() + 1
-    expected = covariances_of_squares(exact, case, oracle)
-    deviations = np.square(outputs - exact.mean)
-    comparison = bounds.compare_covariances(deviations, expected, where=~exact.same_example)
-    assert comparison.agrees, comparison
-    if (oracle.magnitudes(num) != np.eye(num)).any():  # and it would be found if the examples were independent
-        independent = bounds.compare_covariances(deviations, 0.0 * expected, where=~exact.same_example)
-        assert not independent.agrees
-
-
-def covariances_of_squares(exact: oracles.Moments, case: oracles.Case, oracle: Any) -> np.ndarray:
-    """2 c^2 Cov^2 + (1 - c^2) 2 sum_k x_nk^2 x_mk^2 s_k^4, with Cov that of one kernel; 0 without shared magnitudes."""
-    num, example = exact.example.max() + 1, exact.example
-    _, variance = oracles.moments_of(oracles.make_layer(case))
-    squares = np.square(oracles.unit_responses(case, oracles.inputs_of(case)).reshape([len(variance), -1]))
-    by_magnitude = 2.0 * squares.T * np.square(variance) @ squares
-    c2 = np.square(oracle.correlation(num))[example][:, example]
-    return oracle.magnitudes(num)[example][:, example] * (
-        2.0 * c2 * np.square(exact.covariance) + (1.0 - c2) * by_magnitude
-    )
-
-
 # Slices of several examples
 
 SEVEN = oracles.Case({"input_size": 3, "output_size": 2}, (7, 3), bc.Affine)
 SEVEN_IMAGES = oracles.Case(
     {"input_size": 2, "output_size": 1, "filter_shape": 2, "rank": 2, "padding": "SAME"}, (7, 2, 2, 2)
 )
+SLICED_CASES = {"seven": SEVEN, "seven_images": SEVEN_IMAGES}
 SLICES = {
     "flipped": (
         {"name": "sliced", "num_slices": 3},
@@ -156,10 +79,15 @@ def drawn(case: oracles.Case, estimator: Any, num: int = NUM_DRAWS) -> tuple[np.
     return outputs.reshape([num, -1]), oracles.output_moments(case, x, *oracles.moments_of(layer))
 
 
-@pytest.mark.parametrize(("name", "case"), diagonal(SLICES, [SEVEN, SEVEN_IMAGES]))
-def test_examples_share_their_noise_within_a_slice_and_not_beyond(name, case):
-    choice, oracle = SLICES[name]
-    outputs, exact = drawn(case, choice)
+@functools.cache
+def drawn_in_slices(name: str, case_name: str) -> tuple[np.ndarray, oracles.Moments]:
+    return drawn(SLICED_CASES[case_name], SLICES[name][0])
+
+
+@pytest.mark.parametrize(("name", "case_name"), diagonal(SLICES, SLICED_CASES))
+def test_examples_share_their_noise_within_a_slice_and_not_beyond(name, case_name):
+    oracle = SLICES[name][1]
+    outputs, exact = drawn_in_slices(name, case_name)
     assert all(comparison.agrees for comparison in check_within_examples(outputs, exact).values())
     assert compare_between_examples(outputs, exact, oracle.correlation).agrees
     others = (oracles.together, oracles.apart, *(kind(n) for kind in KINDS for n in (2, 4)))
@@ -173,9 +101,8 @@ KINDS = (oracles.in_slices, oracles.in_balanced_slices)
 
 @pytest.mark.parametrize("name", SLICES)
 def test_squares_covary_between_slices_unless_each_has_a_draw_of_its_own(name):
-    choice, oracle = SLICES[name]
-    outputs, exact = drawn(SEVEN, choice)
-    assert_squares_covary(outputs, exact, SEVEN, oracle)
+    outputs, exact = drawn_in_slices(name, "seven")
+    assert_squares_covary(outputs, exact, SEVEN, SLICES[name][1])
 
 
 def kernels_flipped_and_biases_not(linear_op: Any, posterior: Any) -> Any:

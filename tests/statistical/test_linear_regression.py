@@ -155,7 +155,7 @@ def test_an_orthogonal_design_has_no_gap():
 def test_the_objective_at_the_optimum_is_the_closed_form_and_its_gradient_is_zero(estimator, geometry):
     kernel_size, is_transposed = geometry
     # 2,500 draws; a KL divided twice or not at all, or one that is a mean, is off by hundreds of standard errors.
-    data = problem(kernel_size)
+    data = problem(kernel_size, num=8 if estimator == "per_example" else 24)  # it applies a kernel for each
     best, model = optimum(data), model_of(data, estimator, is_transposed=is_transposed)
     put_at(model, best.mean, best.scale)
 
