@@ -131,7 +131,8 @@ def _module(
         averages = sampler.average(x, tf.constant(example), num_samples, words)
         return summary_of(averages, likelihood)
 
-    core = tf.function(summarized, [x_spec, *_scalars(tf.int32, tf.int64)], autograph=False)
+    # Concrete, since `tf.saved_model.save` would trace a function again.
+    core = tf.function(summarized, [x_spec, *_scalars(tf.int32, tf.int64)], autograph=False).get_concrete_function()
     module = tf.Module()
     module.variables_of_the_model = list(model.variables)  # type: ignore[attr-defined]
     module.predict = tf.function(  # type: ignore[attr-defined]
@@ -140,7 +141,8 @@ def _module(
     # Whoever calls it may have integers of either type. The first is the one that Python's integers become.
     kinds = [(count, number) for count in (tf.int32, tf.int64) for number in (tf.int64, tf.int32)]
     concrete = [module.predict.get_concrete_function(x_spec, *_scalars(*kind)) for kind in kinds]  # type: ignore
-    default = tf.function(lambda x: core(x, num_samples, tf.constant(seed, tf.int64)), [x_spec], autograph=False)
+    count, number = tf.constant(num_samples), tf.constant(seed, tf.int64)
+    default = tf.function(lambda x: core(x, count, number), [x_spec], autograph=False)
     return module, {"serving_default": default, "predict": concrete[0]}
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
+import sys
+import typing
 
 import matplotlib as mpl
 import pytest
@@ -25,6 +28,9 @@ from bayesconv import (
 )
 
 mpl.use("Agg")
+# TensorFlow asks at every operation whether things follow protocols; from 3.12 on Python keeps what it needs for that.
+if sys.version_info < (3, 12):
+    typing._get_protocol_attrs = functools.cache(typing._get_protocol_attrs)
 # XLA reads this at its first compilation. What is tested is what we ask of it, not how well LLVM optimizes that.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # Two devices for tf.distribute, before anything runs on them.
