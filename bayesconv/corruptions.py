@@ -121,8 +121,15 @@ def translation(
 def occlusion(
     images: Array, rng: Generator, severity: int, *, amounts: Sequence[float] = (0.2, 0.3, 0.4, 0.5, 0.6)
 ) -> Array:
-    """A grey rectangle at a random place; `amounts` are its sides as shares of the image's height and width."""
-    size = np.maximum(1, np.round(_amount(amounts, severity) * np.array(images.shape[1:3]))).astype(int)
+    """A grey rectangle at a random place; `amounts` are its sides as shares of the image's height and width.
+
+    Its height is a whole number of pixels, and its width that which comes closest to the area: on small images, two
+    severities would else cover the same.
+    """
+    height, width = _amount(amounts, severity) * np.array(images.shape[1:3])
+    rows = max(1, round(height))
+    columns = min(max(1, round(height * width / rows)), images.shape[2])
+    size = np.array([rows, columns])
     corners = np.floor(rng.random((len(images), 2)) * (np.array(images.shape[1:3]) - size + 1)).astype(int)
     covered = images.copy()
     for image, (top, left) in zip(covered, corners, strict=True):

@@ -184,6 +184,12 @@ def _culprit(
     return first_non_finite(model, tf.convert_to_tensor(inputs), tf.convert_to_tensor(y), likelihood, seed)
 
 
+_NOTHING = (
+    "no layer has a posterior: choose one by model.posterior in a configuration, or pass make_kernel_bias_fn to the "
+    "layers in Python. A net of point weights, or with dropout alone, has nothing to diagnose."
+)
+
+
 def _findings(
     layers: Sequence[LayerDiagnosis],
     kl: float,
@@ -192,7 +198,7 @@ def _findings(
     setting: Setting,
 ) -> Iterator[Finding]:
     if not layers:
-        yield Finding("nothing_bayesian", "no layer has a posterior: pass make_kernel_bias_fn to the layers.")
+        yield Finding("nothing_bayesian", _NOTHING)
         return
     yield from findings.of_numbers(setting)
     if measured is not None:

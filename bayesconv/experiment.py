@@ -29,7 +29,7 @@ from bayesconv import (
 from bayesconv.config import RunConfig
 from bayesconv.data import Dataset
 from bayesconv.diagnostics import Diagnosis
-from bayesconv.files import save_arrays, write_text
+from bayesconv.files import check_target, save_arrays, write_text
 from bayesconv.layers import Layer
 from bayesconv.loop import History
 
@@ -146,7 +146,7 @@ def predict_file(
     method: str | None = None,
     calibrated: bool = False,
 ) -> str:
-    """Predicts the images of a file.
+    """Predicts the images, or the rows of a table, of a file.
 
     Args:
       run_dir: The run folder.
@@ -166,9 +166,13 @@ def predict_file(
       FileNotFoundError: If the run or the file is missing.
       ValueError: If the images are not like those that the run was trained on, or `target` ends otherwise.
     """
-    if target is not None and Path(target).suffix not in (".csv", ".npz"):
+    suffix = None if target is None else Path(target).suffix.lower()
+    if suffix not in (None, ".csv", ".npz"):
         raise ValueError(f"Predictions are written as .csv or .npz. Received {str(target)!r}; choose such an --out.")
     run = runs.load_run(run_dir)
+    if target is not None:
+        check_target(target)
+    suitability.check_calibrated(run, calibrated)
     images = image_files.read_images(source, run.record["input_shape"], run.record["value_range"])
     names = run.record["class_names"]
     predictive = evaluation.predict(run, images, method=method, keep_samples=True if calibrated else None)
@@ -176,10 +180,8 @@ def predict_file(
     if calibrated:
         predictive = decisions.calibrated(decisions.read_calibration(run, predictive), predictive)
     columns, text = prediction_rows.as_files(predictive, names, decided)
-    if target is not None and Path(target).suffix == ".npz":
-        save_arrays(target, columns)
-    elif target is not None:
-        write_text(target, text)
+    if target is not None:
+        save_arrays(target, columns) if suffix == ".npz" else write_text(target, text)
     return text
 
 
@@ -192,6 +194,7 @@ def evaluate(
     labelled: str | Path | None = None,
     calibrated: bool = False,
     out: str | Path | None = None,
+    announce: Callable[[dict[str, Any]], Any] = lambda report: None,
 ) -> dict[str, Any]:
     """Scores a trained run on its test images and its out-of-distribution sets, and writes `evaluation.json`.
 
@@ -203,18 +206,22 @@ def evaluate(
       labelled: An `.npz` file of images and labels to score in place of the test images, see `data.read_labelled`.
       calibrated: Recalibrate all predictions by what `bayesconv calibrate` fitted.
       out: The JSON file to write; by default `evaluation_path`.
+      announce: Called with the report before it is written.
 
     Returns:
       The report, which `evaluation.tables` prints.
     """
     run = runs.load_run(run_dir)
+    path = evaluation_path(run_dir, labelled=labelled, calibrated=calibrated) if out is None else out
+    check_target(path)
+    suitability.check_calibrated(run, calibrated)
     dataset = run.dataset()
     if labelled is not None:
         dataset = dataset._replace(name=Path(labelled).name, test=data.read_labelled(labelled, dataset))
-    options: dict[str, Any] = {"method": method, "num_samples": num_samples, "seed": seed}
     with decisions.calibration_of(run) if calibrated else contextlib.nullcontext():
-        report = {**evaluation.report(run, dataset, **options), "calibrated": calibrated}
-    path = evaluation_path(run_dir, labelled=labelled, calibrated=calibrated) if out is None else out
+        scores = evaluation.report(run, dataset, method=method, num_samples=num_samples, seed=seed)
+    report = {**scores, "calibrated": calibrated}
+    announce(report)
     write_text(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
     return report
 

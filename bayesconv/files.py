@@ -43,6 +43,40 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
     return path
 
 
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Raises the error that writing a file would end with, before work is put into what is to be written.
+
+    Args:
+      path: The file; it and its missing folders are not made.
+
+    Raises:
+      IsADirectoryError: If it is a folder.
+      NotADirectoryError: If what should be its folder is a file.
+      OSError: If its folder, or the one that this would be made in, cannot be written to.
+
+    Example:
+      >>> import tempfile
+      >>> check_target(f"{tempfile.mkdtemp()}/new/a.txt")
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} must be a file. It is a folder; give the name of a file in it.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{path} must lie in a folder. {folder} is a file; choose another place.")
+    with _naming(path), _unnamed(), tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+@contextlib.contextmanager
+def _unnamed() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = None  # of the temporary file
+        raise
+
+
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Errors of the temporary file, or of none, become those of `path`: it is the name that the user knows."""

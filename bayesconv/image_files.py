@@ -1,10 +1,9 @@
-"""Images and labels read from files and checked: whatever is wrong with them is one ValueError."""
+"""Images, rows of tables and labels read from files and checked: whatever is wrong with them is one ValueError."""
 
 from __future__ import annotations
 
-import gzip
-import math
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 # Pillow's modes for pictures whose pixels are read as they are; JPEG's YCbCr is RGB by then.
 _PICTURE_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "I;16", "I;16L", "I;16B"}
-_IDX_DIMENSIONS = {"images-idx3-ubyte": 3, "labels-idx1-ubyte": 1}
+_DARK = 8  # uint8 whose largest value is that many times below the training images' was not meant to end at 255
 
 
 def read_npz(path: str | Path) -> dict[str, Array]:
@@ -42,69 +41,20 @@ def read_npz(path: str | Path) -> dict[str, Array]:
         ) from error
 
 
-def read_idx(folder: str | Path, prefix: str, kind: str) -> Array:
-    """One file in the format of MNIST.
-
-    Args:
-      folder: Where the file is.
-      prefix: `"train"` or `"t10k"`.
-      kind: `"images-idx3-ubyte"` or `"labels-idx1-ubyte"`; the file may end in `.gz`.
-
-    Returns:
-      uint8 `[N, H, W]` or `[N]`.
-
-    Raises:
-      FileNotFoundError: If the file is missing.
-      ValueError: If its first bytes or its length are not what the format says.
-    """
-    path = _find_idx(Path(folder).expanduser(), f"{prefix}-{kind}")
-    content = _read_bytes(path)
-    dimensions = _IDX_DIMENSIONS[kind]
-    header = np.frombuffer(content[: 4 + 4 * dimensions], ">u4") if len(content) >= 4 + 4 * dimensions else [0]
-    magic = 0x800 + dimensions  # 8 stands for unsigned bytes
-    if header[0] != magic:
-        raise ValueError(f"{path} must be an IDX file that starts with the number {magic}. Received {header[0]}.")
-    shape = tuple(int(size) for size in header[1:])
-    received = len(content) - 4 - 4 * dimensions
-    if received != math.prod(shape):
-        raise ValueError(
-            f"{path} must hold {math.prod(shape)} bytes for its shape {list(shape)}. "
-            f"Received {received}; the file is damaged, get it again."
-        )
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
-
-
-def _find_idx(folder: Path, name: str) -> Path:
-    spellings = (name, name.replace("-idx", ".idx"))  # some mirrors write train-images.idx3-ubyte
-    for candidate in (folder / f"{spelling}{ending}" for spelling in spellings for ending in ("", ".gz")):
-        if candidate.is_file():
-            return candidate
-    raise FileNotFoundError(f"No file {name} or {name}.gz in {folder.absolute()}. Check `path`, it must be the folder.")
-
-
-def _read_bytes(path: Path) -> bytes:
-    content = path.read_bytes()
-    if path.suffix != ".gz":
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} must be gzip data. It is damaged ({error}); get it again.") from error
-
-
 def read_images(path: str | Path, input_shape: Sequence[int], value_range: Sequence[float]) -> Array:
-    """Images to predict, on the scale of the images that a model was trained on.
+    """Images, or rows of a table, to predict, on the scale of those that a model was trained on.
 
     Args:
       path: A `.npy` array, an `.npz` archive with `x` or `images`, or a picture such as PNG or JPEG. Arrays are
-        `[N, H, W, C]`, `[N, H, W]`, or one image `[H, W, C]` or `[H, W]`. uint8 is divided by 255 and float left as
-        it is, so bring floats to the scale of the training images: scikit-learn's digits, 0 to 16, want a division
-        by 16. A picture is turned grey or colourful as the model needs it, and never resized.
-      input_shape: `[H, W, C]` of the training images.
+        `[N, H, W, C]`, `[N, H, W]`, or one image `[H, W, C]` or `[H, W]`; of a table `[N, D]`, or one row `[D]`. uint8
+        is divided by 255 and float left as it is, so bring floats to the scale of the training images: scikit-learn's
+        digits, 0 to 16, want a division by 16. A picture is turned grey or colourful as the model needs it, and never
+        resized.
+      input_shape: `[H, W, C]` of the training images, or `[D]` of the training rows.
       value_range: Their smallest and largest value.
 
     Returns:
-      float32 `[N, H, W, C]`.
+      float32 `[N, H, W, C]` or `[N, D]`.
 
     Raises:
       FileNotFoundError: If there is no such file.
@@ -115,6 +65,8 @@ def read_images(path: str | Path, input_shape: Sequence[int], value_range: Seque
         array = _read_npy(path)
     elif path.suffix == ".npz":
         array = _images_of(read_npz(path), path)
+    elif len(input_shape) == 1:
+        raise ValueError(f"{path} must be rows of a table, a .npy array or an .npz archive with `x`. Received neither.")
     else:
         array = _read_picture(path, input_shape[-1])
     return images_like(array, path, input_shape, value_range)
@@ -129,12 +81,16 @@ def images_like(array: Array, path: Path, input_shape: Sequence[int], value_rang
     input_shape = tuple(input_shape)
     array = _batched(array, input_shape)
     if array.shape[1:] != input_shape:
+        is_table = len(input_shape) == 1
+        what, remedy = ("rows", "take the same columns") if is_table else ("images", "crop or resize them first")
         raise ValueError(
-            f"{path} must hold images [N, {', '.join(map(str, input_shape))}], like those of training. "
-            f"Received shape {array.shape}; crop or resize them first."
+            f"{path} must hold {what} [N, {', '.join(map(str, input_shape))}], like those of training. "
+            f"Received shape {array.shape}; {remedy}."
         )
-    images = as_images(array, str(path))
+    images = as_inputs(array, str(path))
     _check_scale(images, array.dtype, value_range, path)
+    if path.suffix in (".npy", ".npz"):  # a picture may be dark, its scale is known
+        warn_of_dark(array, str(path), brightest=value_range[1])
     return images
 
 
@@ -194,7 +150,7 @@ def _pixels(path: Path) -> Array:
 def _batched(array: Array, input_shape: tuple[int, ...]) -> Array:
     if array.shape == input_shape:
         return array[np.newaxis]
-    grey = input_shape[-1] == 1
+    grey = len(input_shape) == 3 and input_shape[-1] == 1
     if grey and array.shape == input_shape[:2]:
         return array[np.newaxis, ..., np.newaxis]
     return array[..., np.newaxis] if grey and array.ndim == 3 else array
@@ -220,25 +176,28 @@ def existing_file(path: str | Path) -> Path:
 
     Raises:
       FileNotFoundError: If there is none; the message has the absolute path.
+      IsADirectoryError: If it is a folder.
     """
     path = Path(path).expanduser()
+    if path.is_dir():
+        raise IsADirectoryError(f"{path.absolute()} is a folder. Give a file in it.")
     if not path.is_file():
         raise FileNotFoundError(f"No file {path.absolute()}. Check the path; it starts from the current folder.")
     return path
 
 
-def as_images(array: Array, what: str) -> Array:
-    """Images as models read them, float32 `[N, H, W, C]`.
+def as_inputs(array: Array, what: str) -> Array:
+    """Images as models read them, float32 `[N, H, W, C]`, or rows of a table, float32 `[N, D]`.
 
     Args:
-      array: `[N, H, W]` or `[N, H, W, C]`, uint8 (divided by 255) or float (left as they are).
+      array: `[N, H, W]`, `[N, H, W, C]` or `[N, D]`, uint8 (divided by 255) or float (left as they are).
       what: What the array is, for error messages.
 
     Raises:
       ValueError: If the type, rank, size or a pixel is not as described.
 
     Example:
-      >>> float(as_images(np.full([1, 2, 2], 255, np.uint8), "x").max())
+      >>> float(as_inputs(np.full([1, 2, 2], 255, np.uint8), "x").max())
       1.0
     """
     if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
@@ -246,18 +205,38 @@ def as_images(array: Array, what: str) -> Array:
             f"{what} must be uint8 (0 to 255, divided by 255 here) or float. Received {array.dtype}; "
             f"convert with .astype('uint8') or scale and convert with .astype('float32')."
         )
-    if array.ndim not in (3, 4) or array.size == 0:
-        raise ValueError(f"{what} must be [N, H, W] or [N, H, W, C] and not empty. Received shape {array.shape}.")
+    if array.ndim not in (2, 3, 4) or array.size == 0:
+        raise ValueError(
+            f"{what} must be images [N, H, W] or [N, H, W, C], or rows [N, D], and not empty. "
+            f"Received shape {array.shape}."
+        )
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which is reported next
         images = array.astype(np.float32)
     if not np.isfinite(images).all():
         raise ValueError(
-            f"{what} must be finite float32 numbers. Received NaN or infinite pixels in "
-            f"{int((~np.isfinite(images)).any(axis=tuple(range(1, images.ndim))).sum())} images; remove or fill them."
+            f"{what} must be finite float32 numbers. Received NaN or infinite ones in "
+            f"{int((~np.isfinite(images)).any(axis=tuple(range(1, images.ndim))).sum())} "
+            f"{'images' if images.ndim > 2 else 'rows'}; remove or fill them."
         )
     if array.dtype == np.uint8:
         images /= 255
-    return images if images.ndim == 4 else images[..., np.newaxis]
+    return images[..., np.newaxis] if images.ndim == 3 else images
+
+
+def warn_of_dark(array: Array, what: str, *, brightest: float = 1.0) -> None:
+    """Warns of uint8 that does not seem to be of the scale 0 to 255, by which it is read.
+
+    Args:
+      array: As it was read.
+      what: What the array is, for the warning.
+      brightest: The largest value of the training images, after the division by 255.
+    """
+    if array.dtype == np.uint8 and 0 < array.max() / 255 < brightest / _DARK:
+        warnings.warn(
+            f"{what} is uint8, which is divided by 255, and its largest value is {array.max()}. If its scale ends "
+            f"there, divide it yourself: x.astype('float32') / {array.max()}.",
+            stacklevel=3,
+        )
 
 
 def as_labels(array: Array, what: str, *, length: int) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bayesconv.checkpoints import RunFolder
 from bayesconv.settings import ConfigError
 
 
@@ -34,3 +35,20 @@ def _differences(now: Mapping[str, Any], stored: Mapping[str, Any], path: str = 
         elif a != b:
             found.append(f"{path}{key} was {b!r} and is now {a!r}")
     return found
+
+
+def missing_weights(folder: Path, *, is_member: bool) -> FileNotFoundError:
+    """The error to raise for a run without the weights of its best epoch, with the way out that works.
+
+    Args:
+      folder: The run folder, or that of a member of an ensemble.
+      is_member: Whether it is the latter.
+    """
+    found = RunFolder(folder)
+    message = f"{found.best} is missing, {folder} holds no trained weights."
+    if not (found.last.is_file() or (found.history.is_file() and found.history.stat().st_size)):
+        return FileNotFoundError(f"{message} Train it, with --resume.")
+    remedy = "bring it back, or train anew by --overwrite"  # what is resumed begins with the best epoch so far
+    if is_member:
+        remedy += f", or this member alone: delete {folder}, then train with --resume"
+    return FileNotFoundError(f"{message} Its last epoch cannot stand in for the best: {remedy}.")

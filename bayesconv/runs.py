@@ -22,6 +22,7 @@ from bayesconv import (
     checkpoints,
     choices,
     config,
+    culprits,
     data,
     kernel_bias,
     members,
@@ -126,8 +127,7 @@ def load_run(run_dir: str | Path) -> Run:
         model = build_model(member_config, record["input_shape"], record["num_classes"])
         weights = RunFolder(member_folder).best
         if not weights.is_file():
-            missing = f"{weights} is missing, {member_folder} holds no trained weights."
-            raise FileNotFoundError(f"{missing} Train it, with --resume.")
+            raise resumption.missing_weights(member_folder, is_member=member_folder != folder)
         trained.append(model.load(weights))
     return Run(folder, run_config, record, trained[0], tuple(trained[1:]))
 
@@ -167,7 +167,10 @@ def build_model(config: RunConfig, input_shape: Sequence[int], num_classes: int)
         factory = functools.partial(overrides.make_kernel_bias_by_layer, **chosen, overrides=by_layer)
     bc.set_seed(config.seed)
     num_outputs = objectives.as_likelihood(config.objective.likelihood.identifier).num_outputs(num_classes)
-    model = models.resolve(parts.name.identifier)(tuple(input_shape), num_outputs, make_kernel_bias_fn=factory)
+    try:
+        model = models.resolve(parts.name.identifier)(tuple(input_shape), num_outputs, make_kernel_bias_fn=factory)
+    except ValueError as error:  # an option out of its range
+        raise culprits.located(config, error) from error
     if not isinstance(model, Layer):
         message = f"a model must return a bayesconv Layer, e.g. bayesconv.Sequential. {parts.name.name!r} returned "
         received = f"{type(model).__name__}; build it from the layers of bayesconv."
@@ -201,6 +204,8 @@ def _check_resumable(folder: Path) -> None:
     path = RunFolder(folder)
     if path.last.is_file():
         read_history(folder)
+        if not path.best.is_file():
+            raise resumption.missing_weights(folder, is_member=folder.parent.name == members.MEMBERS)
     elif path.history.is_file() and (rows := read_history(folder)):
         raise FileNotFoundError(
             f"A run goes on from its last checkpoint. {path.last} is missing, though {path.history} has "

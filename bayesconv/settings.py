@@ -52,7 +52,11 @@ class Settings:
         # A part written as a bare name has no key `name`; the error then belongs to the part.
         shown = path[:-1] if path[-1:] == ("name",) and len(known) < len(path) else path
         place = self.places.get(known, self.label)
-        key = "" if place == f"--set {dotted(shown)}" else dotted(shown)
+        key = dotted(shown)
+        if place.startswith("--set ") and f"{key}.".startswith(f"{place.removeprefix('--set ')}."):
+            place, key = f"--set {key}", ""  # the edit is of the key, or of what it is in
+        elif place.startswith("--plugin"):
+            key = ""  # which no configuration has
         return ": ".join(filter(None, [place, key, message]))
 
     def edited(self, edit: str, default_names: Mapping[KeyPath, str]) -> Settings:

@@ -117,3 +117,12 @@ def check_out_of_distribution(run: runs.Run, dataset: Dataset) -> None:
                 f"{name} must make images [M, {', '.join(map(str, dataset.input_shape))}], like those of the data. "
             )
             raise run.config.settings.error([(("evaluation", "ood", i), f"{message}Received shape {list(shape)}.")])
+
+
+def check_calibrated(run: runs.Run, is_asked_for: bool) -> None:
+    """Refuses to recalibrate what no calibration is of."""
+    if is_asked_for and (task := evaluation.task_of(run)) != "classification":
+        raise ValueError(
+            "Only probabilities of one class an image are recalibrated. "
+            f"Received a run whose task is {task}; leave --calibrated out."
+        )

@@ -4,13 +4,15 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bayesconv
-from bayesconv import cli, config, data, experiment, files
+from bayesconv import cli, config, data, evaluation, experiment, files, runs
+from bayesconv import report as reports
 
 CONFIG = """\
 data: digits
@@ -82,7 +84,15 @@ class TestWithoutTensorFlow:
         assert capsys.readouterr().out == f"bayesconv {bayesconv.__version__}\n"
 
     @pytest.mark.parametrize(
-        "arguments", [["trian"], ["train"], ["list", "colours"], ["evaluate", "x", "--num-samples", "many"]]
+        "arguments",
+        [
+            ["trian"],
+            ["train"],
+            ["list", "colours"],
+            ["evaluate", "x", "--num-samples", "many"],
+            ["evaluate", "x", "--seed", "-1"],
+            ["evaluate", "x", "--seed", "2147483648"],
+        ],
     )
     def test_a_bad_command_line_ends_with_2(self, arguments, capsys):
         with pytest.raises(SystemExit, match="2"):
@@ -101,10 +111,17 @@ class TestErrors:
             (["train", "tiny.yaml", "--set", "training.epochs=many"], "must be a valid integer. Received 'many'."),
             (["train", "tiny.yaml", "--set", "model.prior=nrmal"], "Unknown prior 'nrmal'.*Did you mean 'normal'?"),
             (["train", "tiny.yaml", "--set", "model.prior.sclae=1"], "unknown option 'sclae'.*Did you mean 'scale'?"),
-            (["train", "tiny.yaml", "--set", "model.prior.scale=-1"], "must be positive. Received -1"),
+            (
+                ["train", "tiny.yaml", "--set", "model.prior.scale=-1"],
+                r"--set model.prior.scale: .*must be positive. Received -1",
+            ),
+            (
+                ["train", "tiny.yaml", "--set", "model.overrides=[{match: head, prior: {name: normal, scale: -2}}]"],
+                r"--set model.overrides.0.prior: .*must be positive. Received -2",
+            ),
             (
                 ["train", "tiny.yaml", "--set", "model.overrides=[{match: dense, prior: laplace}]"],
-                r"--set model.overrides: .*Received 'dense'; its layers are conv1 \(Convolution\), head \(Affine\)\.",
+                r"--set model.overrides.0.match: .*Received 'dense'; its layers are conv1 \(Convolution\), head",
             ),
             (
                 ["train", "tiny.yaml", "--set", "model.overrides=[{match: head, prior: laplas}]"],
@@ -123,7 +140,7 @@ class TestErrors:
             (["predict", "runs/none", "x.npy"], "is no run folder"),
             (["predict", "runs/none", "x.npy", "--out", "x.txt"], r"written as \.csv or \.npz"),
             (["train", "tiny.yaml", "--out", "/dev/null/run"], "/dev/null/run.*: Not a directory. Check the path"),
-            (["list", "priors", "--plugin", "no_such_module"], "--plugin: plugins.0: cannot import 'no_such_module'"),
+            (["list", "priors", "--plugin", "no_such_module"], "--plugin: cannot import 'no_such_module'"),
         ],
     )
     def test_bad_input_is_one_message_and_exit_code_2(self, written, capfd, arguments, expected):
@@ -153,6 +170,44 @@ class TestErrors:
             "Check the path, its permissions and the space on its disk.\n"
         )
         assert sorted(path for path in run_dir.rglob("*")) == before
+
+    @pytest.mark.parametrize("arguments", [["--level", "0.9"], ["--no-guarantee"]])
+    def test_a_guarantee_without_a_risk_is_refused(self, run_dir, capfd, arguments):
+        assert cli.main(["select", str(run_dir), "--coverage", "0.5", *arguments]) == 2
+        assert f"Received {' '.join(arguments)} with --coverage; leave it out" in capfd.readouterr().err
+        assert not (run_dir / "selection.json").exists()
+
+    @pytest.mark.parametrize("command", ["evaluate", "report", "predict"])
+    @pytest.mark.parametrize(
+        ("target", "expected"), [("folder.csv", "It is a folder; give the name"), ("f/y.csv", "is a file; choose")]
+    )
+    def test_a_target_that_cannot_be_is_refused_before_the_work(
+        self, run_dir, tmp_path, capfd, monkeypatch, command, target, expected
+    ):
+        def work(*_, **__):
+            raise AssertionError("work was done")
+
+        (tmp_path / "folder.csv").mkdir()
+        (tmp_path / "f").write_text("")
+        np.save(tmp_path / "x.npy", np.zeros([1, 8, 8]))
+        monkeypatch.setattr(evaluation, "predict", work)
+        monkeypatch.setattr(evaluation, "report", work)
+        monkeypatch.setattr(reports, "write", work)
+        source = [str(tmp_path / "x.npy")] if command == "predict" else []
+        assert cli.main([command, str(run_dir), *source, "--out", str(tmp_path / target)]) == 2
+        assert expected in capfd.readouterr().err
+
+    def test_a_folder_in_place_of_a_file_is_said_to_be_one(self, run_dir, tmp_path, capfd):
+        assert cli.main(["predict", str(run_dir), str(tmp_path)]) == 2
+        assert capfd.readouterr().err == f"bayesconv: error: {tmp_path} is a folder. Give a file in it.\n"
+
+    def test_a_warning_is_one_plain_line(self, run_dir, tmp_path, capfd):
+        np.save(tmp_path / "x.npy", np.full([1, 8, 8], 16, np.uint8))
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            assert cli.main(["predict", str(run_dir), str(tmp_path / "x.npy")]) == 0
+        (line,) = [line for line in capfd.readouterr().err.splitlines() if "warn" in line.lower()]
+        assert line.startswith(f"bayesconv: warning: {tmp_path / 'x.npy'} is uint8, which is divided by 255")
 
     def test_an_interrupted_training_says_how_to_go_on(self, written, capfd, monkeypatch):
         def interrupt(*_, **__):
@@ -260,6 +315,8 @@ class TestRun:
         assert len(printed.splitlines()) == 3
         assert cli.main(["predict", str(run_dir), str(tmp_path / "x.npy"), "--out", str(tmp_path / "y.csv")]) == 0
         assert (tmp_path / "y.csv").read_text() == printed
+        assert cli.main(["predict", str(run_dir), str(tmp_path / "x.npy"), "--out", str(tmp_path / "z.CSV")]) == 0
+        assert (tmp_path / "z.CSV").read_text() == printed
 
     def test_predicting_images_of_another_shape_names_both(self, run_dir, tmp_path, capsys):
         np.save(tmp_path / "x.npy", np.zeros([2, 28, 28]))
@@ -307,3 +364,36 @@ class TestLists:
         assert json.loads(printed) == config.schema()
         assert cli.main(["schema", "--out", str(tmp_path / "schema.json")]) == 0
         assert (tmp_path / "schema.json").read_text() == printed
+        assert capsys.readouterr().out == f"Written to {tmp_path / 'schema.json'}\n"
+
+
+def test_a_table_is_trained_on_evaluated_and_predicted(tmp_path, capsys):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=[60, 3]).astype(np.float32)
+    y = x[:, 0] + 0.1 * generator.normal(size=60)
+    np.savez(tmp_path / "t.npz", x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
+    np.savez(tmp_path / "new.npz", x=x[:10], y=y[:10])
+    np.save(tmp_path / "new.npy", x[:4])
+    (tmp_path / "table.yaml").write_text(
+        f"data: {{name: npz, path: {tmp_path / 't.npz'}}}\n"
+        "model: {name: {name: mlp, hidden: [2]}, posterior: deterministic}\nobjective: {likelihood: normal}\n"
+        "training: {epochs: 1, batch_size: 64}\nevaluation: {bootstrap: 0, ood: []}\n"
+    )
+    folder = tmp_path / "run"
+    assert cli.main(["train", str(tmp_path / "table.yaml"), "--out", str(folder)]) == 0
+    assert cli.main(["evaluate", str(folder), "--data", str(tmp_path / "new.npz"), "--no-cache"]) == 0
+    mean = bayesconv.predict(runs.load_run(folder).model, x[:10], likelihood="normal").mean
+    report = json.loads((folder / "evaluations" / "new.json").read_text())
+    assert report["rmse"] == pytest.approx(np.sqrt(np.mean((mean[:, 0] - y[:10]) ** 2)), rel=1e-5)
+    capsys.readouterr()
+    assert cli.main(["predict", str(folder), str(tmp_path / "new.npy")]) == 0
+    header, *rows = [line.split(",") for line in capsys.readouterr().out.splitlines()]
+    np.testing.assert_allclose([float(row[header.index("mean_target")]) for row in rows], mean[:4, 0], rtol=1e-4)
+    for command in (["evaluate", str(folder)], ["predict", str(folder), str(tmp_path / "new.npy")]):
+        assert cli.main([*command, "--calibrated"]) == 2
+        assert "Received a run whose task is regression; leave --calibrated out." in capsys.readouterr().err
+    assert cli.main(["calibrate", str(folder)]) == 2
+    assert "Received one of regression; its intervals are what bayesconv conformal moves" in capsys.readouterr().err
+    np.save(tmp_path / "image.npy", np.zeros([2, 8, 8]))
+    assert cli.main(["predict", str(folder), str(tmp_path / "image.npy")]) == 2
+    assert "must hold rows [N, 3], like those of training. Received shape (2, 8, 8)" in capsys.readouterr().err

@@ -243,6 +243,7 @@ class TestOverrides:
             ("model..prior=3", "--set takes key.path=value"),
             ("training.epochs=[1", "--set training.epochs: not valid YAML"),
             ("training.epochs=many", "--set training.epochs: must be a valid integer. Received 'many'."),
+            ("evaluation.ood=[3]", "--set evaluation.ood.0: must be a name or a mapping"),
             ("trianing.epochs=3", "--set trianing.epochs: trianing: unknown key"),
             ("model.priro=laplace", "--set model.priro: unknown key"),
             ("evaluation.ood.0=inverted", "no mapping; set it whole: --set evaluation.ood=..."),
@@ -254,7 +255,7 @@ class TestOverrides:
 
     def test_what_an_edit_replaced_is_not_blamed_on_the_file(self, write):
         run = load_config(write(FULL), ["model.prior={name: laplace, sclae: 1}"])
-        assert message(lambda: check_names(run)).startswith("--set model.prior: model.prior.sclae: ")
+        assert message(lambda: check_names(run)).startswith("--set model.prior.sclae: ")
 
 
 OVERRIDES = """\

@@ -95,6 +95,14 @@ def test_an_occlusion_covers_a_rectangle_of_its_size_anywhere():
     assert covered.any(axis=0).all()
 
 
+@pytest.mark.parametrize("shape", [(8, 8), (28, 28), (32, 20)])
+def test_an_occlusion_grows_with_its_severity_on_small_images_too(shape):
+    areas = [(_raw("occlusion", np.zeros([1, *shape, 1]), severity=s) > 0).sum() for s in range(1, 6)]
+    wanted = np.square([0.2, 0.3, 0.4, 0.5, 0.6]) * np.prod(shape)
+    assert np.all(np.diff(areas) > 0)
+    assert np.all(np.abs(areas - wanted) <= 0.5 * 0.6 * shape[0] + 0.5)  # half a column of the widest
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

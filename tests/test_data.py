@@ -111,7 +111,8 @@ class TestNpz:
             ({"y_test": None}, r"must hold the arrays .*add \['y_test'\]"),
             ({"x_validation": np.zeros([2, 6, 5, 3])}, r"add \['y_validation'\]"),
             ({"x_val": np.zeros([2, 6, 5, 3])}, r"must name its arrays .*\['x_val'\]; rename"),
-            ({"x_train": np.zeros([40, 6])}, r"x_train must be \[N, H, W\].*Received shape \(40, 6\)"),
+            ({"x_train": np.zeros(40)}, r"x_train must be images \[N, H, W\].*rows \[N, D\].*Received shape \(40,\)"),
+            ({"x_train": np.zeros([40, 6], np.uint8)}, r"one shape\. Received \(6,\) in x_train"),
             ({"x_test": np.zeros([0, 6, 5, 3])}, "x_test must be .* not empty"),
             (
                 {"x_test": np.zeros([10, 6, 4, 3], np.uint8)},
@@ -120,7 +121,8 @@ class TestNpz:
             ({"x_train": np.zeros([40, 6, 5, 3], int)}, "x_train must be uint8 .*Received int64; convert"),
             ({"x_train": np.full([40, 6, 5, 3], np.nan)}, "x_train must be finite .* in 40 images"),
             ({"x_train": np.full([40, 6, 5, 3], 1e300)}, "x_train must be finite"),
-            ({"y_train": np.zeros([40])}, "y_train must be integers .*Received float64"),
+            ({"y_test": np.zeros([10])}, "y_test must be integers .*Received float64"),
+            ({"y_train": np.zeros([40])}, r"integers, which are classes, or all as float.*\{'y_train': 'float64'"),
             ({"y_train": np.eye(4, dtype=int)[np.arange(40) % 4]}, r"one-hot rows with \.argmax"),
             ({"y_train": np.arange(39) % 4}, "one label an image. Received 39 labels for 40 images"),
             ({"y_train": np.arange(40) % 4 - 1}, "count classes from 0. Received the label -1"),
@@ -139,6 +141,62 @@ class TestNpz:
     def test_a_fraction_outside_0_to_1_is_refused(self, tmp_path, fraction):
         with pytest.raises(ValueError, match="between 0 and 1"):
             data.npz(path=saved(tmp_path), validation_fraction=fraction)
+
+
+class TestTables:
+    def test_rows_with_classes(self, tmp_path):
+        x = {f"x_{part}": np.random.default_rng(1).normal(size=[size, 7]) for part, size in SIZES.items()}
+        found = data.npz(path=saved(tmp_path, **x), validation_fraction=0.25)
+        assert (found.task, found.input_shape, found.num_classes) == ("classification", (7,), 4)
+        np.testing.assert_allclose(found.test.x, x["x_test"], rtol=1e-6)
+        assert np.bincount(found.validation.y).max() == 3  # 10 of 40, stratified by 4 classes
+
+    @pytest.mark.parametrize("num_targets", [None, 1, 2])
+    def test_float_labels_are_real_numbers_to_predict(self, tmp_path, num_targets):
+        inner = [] if num_targets is None else [num_targets]
+        y = {f"y_{part}": np.random.default_rng(2).normal(size=[size, *inner]) for part, size in SIZES.items()}
+        x = {f"x_{part}": np.arange(7.0 * size).reshape(size, 7) for part, size in SIZES.items()}
+        found = data.npz(path=saved(tmp_path, **x, **y), validation_fraction=0.25)
+        assert (found.task, found.num_classes, len(found.class_names)) == ("regression", *(2 * [num_targets or 1]))
+        np.testing.assert_allclose(found.test.y, y["y_test"].reshape(10, -1), rtol=1e-6)
+        rows = np.concatenate([found.train.x, found.validation.x])[:, 0].astype(int) // 7
+        assert (len(found.validation.y), sorted(rows)) == (10, list(range(40)))
+        targets = np.concatenate([found.train.y, found.validation.y])
+        np.testing.assert_allclose(targets, y["y_train"].reshape(40, -1)[rows], rtol=1e-6)  # each row keeps its own
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"y_test": np.full(10, np.nan)}, "y_test must be finite float32 .* in 10 of 10 rows"),
+            ({"y_test": np.zeros([10, 2])}, r"same number of targets. Received \{'y_train': 1, 'y_test': 2\}"),
+            ({"y_test": np.zeros(9)}, r"y_test must be finite numbers \[10, T\].*shape \[9\]"),
+            ({"y_test": np.arange(10)}, "bring them to one type"),
+            ({"x_test": np.zeros([10, 6])}, r"one shape\. Received \(7,\) in x_train and \(6,\) in x_test"),
+            ({"x_train": np.full([40, 7], np.nan)}, "x_train must be finite .* in 40 rows"),
+        ],
+    )
+    def test_tables_that_break_a_rule_are_refused(self, tmp_path, changes, message):
+        table = {f"x_{part}": np.ones([size, 7]) for part, size in SIZES.items()}
+        real = {f"y_{part}": np.ones(size) for part, size in SIZES.items()}
+        with pytest.raises(ValueError, match=message):
+            data.npz(path=saved(tmp_path, **{**table, **real, **changes}))
+
+    @pytest.mark.parametrize("name", ["photo_patches", "rotated"])
+    def test_what_is_made_of_images_refuses_a_table(self, name):
+        with pytest.raises(ValueError, match=f"'{name}' is made of images. Received the table 'diabetes'; take"):
+            data.ood.get(name)(data.diabetes())
+
+
+def test_uint8_that_does_not_reach_255_is_warned_of(tmp_path):
+    digits = {
+        f"x_{part}": (np.arange(size * 30) % 17).astype(np.uint8).reshape(size, 6, 5) for part, size in SIZES.items()
+    }
+    with pytest.warns(UserWarning, match=r"x_train is uint8, .*its largest value is 16\..*astype\('float32'\) / 16"):
+        data.npz(path=saved(tmp_path, **digits))
+    np.save(tmp_path / "x.npy", digits["x_test"])
+    with pytest.warns(UserWarning, match=r"x\.npy is uint8, .*its largest value is 16"):
+        image_files.read_images(tmp_path / "x.npy", (6, 5, 1), (0.0, 1.0))
+    image_files.read_images(tmp_path / "x.npy", (6, 5, 1), (0.0, 0.1))  # as dark as those of training
 
 
 def idx_bytes(array):
@@ -251,9 +309,9 @@ def test_the_module_is_the_registry():
         data.resolve({"name": "digits", "refti": True})
 
 
-def test_as_images_copies():
+def test_as_inputs_copies():
     original = np.full([1, 2, 2, 1], 3.0, np.float32)
-    image_files.as_images(original, "x")[:] = 0
+    image_files.as_inputs(original, "x")[:] = 0
     assert original.min() == 3
 
 

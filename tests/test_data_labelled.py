@@ -63,6 +63,16 @@ class TestLabelled:
         np.testing.assert_allclose(data.read_labelled(write(x=X, y=Y / 2), like).y, Y[:, None] / 2)
         with pytest.raises(ValueError, match=r"finite numbers \[3, 1\], as in training. Received shape \[3, 2\]"):
             data.read_labelled(write(x=X, y=np.zeros([3, 2])), like)
+        with pytest.raises(ValueError, match=r"y must be finite float32 numbers.*in 1 of 3 rows; remove or fill"):
+            data.read_labelled(write(x=X, y=np.array([1, np.nan, 2])), like)
+
+    def test_rows_of_a_table(self, write):
+        table = data.diabetes()
+        found = data.read_labelled(write(x=table.test.x[:4], y=table.test.y[:4, 0]), table)
+        np.testing.assert_array_equal(found.x, table.test.x[:4])
+        np.testing.assert_array_equal(found.y, table.test.y[:4])
+        with pytest.raises(ValueError, match=r"rows \[N, 10\].*Received shape \(3, 8, 8\); take the same columns"):
+            data.read_labelled(write(x=X, y=Y), table)
 
 
 def test_a_labelled_file_is_scored_in_place_of_the_test_images(tmp_path, capsys):

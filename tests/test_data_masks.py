@@ -93,7 +93,7 @@ def test_masks_that_do_not_fit_are_refused(tmp_path, changes, message):
 
 
 def test_options_that_leave_nothing_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"Some training images must be left\. Received 20, 20 of them"):
+    with pytest.raises(ValueError, match=r"Some training examples must be left\. Received 20, 20 of them"):
         _loaded(tmp_path, validation_fraction=0.99)
     with pytest.raises(ValueError, match=r"`validation_fraction` must lie between 0 and 1. Received 1\.5"):
         _loaded(tmp_path, validation_fraction=1.5)

@@ -532,8 +532,22 @@ class TestDamagedRuns:
 
     def test_missing_weights_are_named(self, copy):
         (copy / "checkpoints" / "best.npz").unlink()
+        with pytest.raises(
+            FileNotFoundError, match=r"best\.npz is missing.*bring it back, or train anew by --overwrite"
+        ):
+            experiment.evaluate(copy)
+
+    def test_a_way_out_that_is_named_works(self, copy, untraced):
+        shutil.rmtree(copy / "checkpoints")
+        (copy / "history.jsonl").unlink()
         with pytest.raises(FileNotFoundError, match=r"best\.npz is missing.*--resume"):
             experiment.evaluate(copy)
+        train(settings(training={"epochs": 2}), copy, resume=True)
+        (copy / "checkpoints" / "best.npz").unlink()
+        with pytest.raises(FileNotFoundError, match=r"best\.npz is missing.*--overwrite"):
+            train(settings(training={"epochs": 2}), copy, resume=True)
+        train(settings(training={"epochs": 2}), copy, overwrite=True)
+        assert runs.load_run(copy).is_bayesian
 
     def test_a_damaged_checkpoint_is_named(self, copy):
         path = copy / "checkpoints" / "best.npz"

@@ -156,3 +156,21 @@ def test_a_flipped_byte_is_refused_or_harmless(tmp_path):
             for name in ARRAYS.keys() & loaded.keys():
                 np.testing.assert_array_equal(loaded[name], ARRAYS[name])
     assert refused > len(whole) / 2
+
+
+def test_a_target_is_checked_and_nothing_is_left_of_that(tmp_path, monkeypatch):
+    files.check_target(tmp_path / "new" / "folder" / "a.txt")
+    (tmp_path / "a.txt").write_text("kept")
+    files.check_target(tmp_path / "a.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    with pytest.raises(IsADirectoryError, match=f"{tmp_path} must be a file. It is a folder"):
+        files.check_target(tmp_path)
+    with pytest.raises(NotADirectoryError, match=f"{tmp_path / 'a.txt'} is a file; choose"):
+        files.check_target(tmp_path / "a.txt" / "b" / "c.txt")
+
+    def read_only(**_):
+        raise PermissionError(errno.EACCES, "Permission denied", "/temporary")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", read_only)
+    with pytest.raises(PermissionError, match=r"Permission denied: '.*b\.txt'"):
+        files.check_target(tmp_path / "b.txt")

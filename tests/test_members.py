@@ -214,6 +214,10 @@ class TestResuming:
         (tmp_path / "run" / "members" / "1" / "checkpoints" / "best.npz").unlink()
         with pytest.raises(FileNotFoundError, match=r"members/1 holds no trained weights.*--resume"):
             runs.load_run(tmp_path / "run")
+        with pytest.raises(FileNotFoundError, match=r"this member alone: delete .*members/1, then train with --resume"):
+            train(tmp_path / "run", resume=True)
+        shutil.rmtree(tmp_path / "run" / "members" / "1")
+        runs.check_folder(tmp_path / "run", settings(), resume=True, overwrite=False)
 
     def test_takes_the_same_number_of_members(self, ensemble):
         with pytest.raises(ConfigError, match=r"training\.members was 2 and is now 3"):

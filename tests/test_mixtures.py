@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.optimize
+import scipy.special
 import scipy.stats
 
 from bayesconv import likelihoods, mixtures
@@ -67,6 +68,48 @@ def test_narrow_and_wide_parts_are_both_resolved():
 
     pieces = [scipy.integrate.quad(integrand, a, b)[0] for a, b in ((0, 0.03), (0.03, 0.1), (0.1, 12))]
     np.testing.assert_allclose(mixtures.entropy(noise, outputs, np.full(2, 0.5)), 2 * sum(pieces), atol=1e-3)
+
+
+@pytest.mark.parametrize(("num_parts", "ratio"), [(32, 30), (128, 100), (256, 30)])
+def test_many_parts_far_apart_are_each_resolved(num_parts, ratio):
+    """Normals of scale 0.1 whose means are spread `ratio` times as wide, against a grid of ten points a scale."""
+    rng = np.random.default_rng(num_parts)
+    means = 0.1 * ratio * rng.normal(size=num_parts)
+    outputs = np.stack([means, np.full(num_parts, np.log(0.1))], axis=-1)[:, np.newaxis]
+    grid = np.arange(means.min() - 1, means.max() + 1, 0.01)
+    density = np.zeros_like(grid)
+    for mean in means:
+        density += scipy.stats.norm(mean, 0.1 + 1e-4).pdf(grid) / num_parts
+    expected = scipy.integrate.trapezoid(scipy.special.entr(density), grid)
+    noise = likelihoods.heteroscedastic_normal().noise
+    found = mixtures.entropy(noise, np.repeat(outputs, 2, axis=1), np.full(num_parts, 1 / num_parts))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("df", [1.0, 1.5, 4.0])
+def test_the_heaviest_tails_of_one_part_are_resolved(df):
+    found = mixtures.entropy(likelihoods.student_t(df=df, scale=1.0).noise, np.zeros([1, 2, 1]), np.ones(1))
+    np.testing.assert_allclose(found, scipy.stats.t(df).entropy(), atol=1e-3)
+
+
+def test_portions_do_not_matter_and_only_what_moves_is_refined(monkeypatch):
+    noise = likelihoods.heteroscedastic_normal().noise
+    alike, apart = np.zeros([32, 1, 2]), np.stack([np.arange(32) * 40.0, np.zeros(32)], axis=-1)[:, np.newaxis]
+    outputs, weights = np.concatenate([alike, apart, alike], axis=1), np.full(32, 1 / 32)
+    sizes = []
+
+    def spy(noise, location, *rest, entropy=mixtures._entropy):
+        sizes.append(len(location))
+        return entropy(noise, location, *rest)
+
+    monkeypatch.setattr(mixtures, "_entropy", spy)
+    whole = mixtures.entropy(noise, outputs, weights)
+    assert sizes[0] == 3
+    assert set(sizes[1:]) == {1}
+    one = 0.5 * np.log(2 * np.pi * np.e) + np.log1p(1e-4)
+    np.testing.assert_allclose(whole, [one, one + np.log(32), one], atol=1e-3)
+    monkeypatch.setattr(mixtures, "_AT_A_TIME", 1)
+    np.testing.assert_allclose(mixtures.entropy(noise, outputs, weights), whole, rtol=1e-12)
 
 
 def test_several_targets_at_once_have_no_entropy_of_this_kind():

@@ -78,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       1 for a bug.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # which TensorFlow leaves off on some processors
     os.environ.setdefault("MPLBACKEND", "Agg")  # figures go to files
     streams.open_closed()
     parser = _parser()
@@ -86,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        arguments.command(arguments)
+        with errors.plain_warnings():
+            arguments.command(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt as interrupt:
         return errors.fail(f"interrupted.{errors.advice(interrupt)}", errors.INTERRUPTED)

@@ -44,6 +44,13 @@ def add_held_out(parser: argparse.ArgumentParser) -> None:
     add_cache(parser)
 
 
+def check_target(path: Path) -> None:
+    """Raises the error that writing the file would end with, before the work is done."""
+    from bayesconv import files
+
+    files.check_target(path)
+
+
 def share(text: str) -> float:
     """A number between zero and one."""
     try:
@@ -53,6 +60,13 @@ def share(text: str) -> float:
     if 0 < value < 1:
         return value
     raise argparse.ArgumentTypeError(f"must be a share between 0 and 1. Received {text!r}.")
+
+
+def seed(text: str) -> int:
+    """An integer that a configuration takes as its seed, too."""
+    if text.isdecimal() and int(text) < 2**31:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"must be an integer from 0 to {2**31 - 1}. Received {text!r}.")
 
 
 def positive(text: str) -> int:

@@ -24,7 +24,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Prints the scores before and after, and writes what was fitted."""
     with streams.quiet_imports():
         from bayesconv import decisions, evaluation, runs
+        from bayesconv.decisions.cautions import cautions
     with evaluation.manner(keeps=not arguments.no_cache, progress=streams.is_terminal()):
         result = decisions.calibrate(arguments.run, method=arguments.method, held_out=arguments.held_out)
+    doubts = "".join(f"Warning: {doubt}\n" for doubt in cautions(result))
     written = f"Written to {arguments.run / runs.CALIBRATION}; bayesconv predict --calibrated applies it"
-    streams.write(f"{decisions.calibration_table(result)}\n{written}\n")
+    streams.write(f"{decisions.calibration_table(result)}\n{doubts}{written}\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bayesconv.cli import arguments as shared
 from bayesconv.cli import streams
 
 NAME = "compare"
@@ -25,7 +26,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline", metavar="NAME", help=about)
     about = "folder for comparison.json, .csv and .png; by default that of the sweep, if one is compared"
     parser.add_argument("--out", type=Path, metavar="DIR", help=about)
-    parser.add_argument("--level", type=float, default=0.95, metavar="P", help="of the intervals; by default 0.95")
+    about = "of the intervals; by default 0.95"
+    parser.add_argument("--level", type=shared.share, default=0.95, metavar="P", help=about)
     parser.add_argument(
         "--per-image",
         action=argparse.BooleanOptionalAction,

@@ -29,5 +29,6 @@ def run(arguments: argparse.Namespace) -> None:
     chosen = {key: getattr(arguments, key) for key in ("coverage", "method", "held_out")}
     with evaluation.manner(keeps=not arguments.no_cache, progress=streams.is_terminal()):
         result = decisions.conformal(arguments.run, **chosen)
-    written = f"Written to {arguments.run / runs.CONFORMAL}; bayesconv predict gives the sets of new images"
+    given = "intervals of new examples" if result["method"] == "cqr" else "sets of new images"
+    written = f"Written to {arguments.run / runs.CONFORMAL}; bayesconv predict gives the {given}"
     streams.write(f"{decisions.conformal_table(result)}\n{written}\n")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from typing import Any
 
 from bayesconv.cli import streams
 
@@ -45,6 +49,22 @@ def message(error: Exception) -> str:
         return str(error)
     place = f"{error.filename}: " if error.filename else ""
     return f"{place}{error.strerror}. Check the path, its permissions and the space on its disk."
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Shows what is warned of as one line without the place in the source; filters stay as they are."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        with contextlib.suppress(OSError):  # nobody can be told
+            sys.stderr.write(f"bayesconv: warning: {message}\n")
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
 
 
 def fail(text: str, code: int) -> int:

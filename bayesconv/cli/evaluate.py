@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bayesconv.cli import arguments as shared
 from bayesconv.cli import streams
@@ -18,7 +20,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     shared.add_method(parser)
     about = "draws of the weights, or auto for as many as it takes; the configuration's if unset"
     parser.add_argument("--num-samples", type=shared.positive_or_auto, metavar="S", help=about)
-    parser.add_argument("--seed", type=int, metavar="SEED", help="of the draws; the configuration's if unset")
+    parser.add_argument("--seed", type=shared.seed, metavar="SEED", help="of the draws; the configuration's if unset")
     about = ".npz of images x and labels y to score in place of the test images"
     parser.add_argument("--data", type=Path, metavar="FILE", help=about)
     parser.add_argument("--calibrated", action="store_true", help="recalibrate by what bayesconv calibrate fitted")
@@ -34,5 +36,11 @@ def run(arguments: argparse.Namespace) -> None:
     kind = {"labelled": arguments.data, "calibrated": arguments.calibrated}
     path = arguments.out or experiment.evaluation_path(arguments.run, **kind)
     with evaluation.manner(keeps=not arguments.no_cache, progress=streams.is_terminal()):
-        report = experiment.evaluate(arguments.run, labelled=arguments.data, out=path, **chosen)
-    streams.write(f"{evaluation.tables(report)}\nWritten to {path}\n")
+        experiment.evaluate(arguments.run, labelled=arguments.data, out=path, announce=_print, **chosen)
+    streams.write(f"Written to {path}\n")
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    from bayesconv import evaluation
+
+    streams.write(f"{evaluation.tables(report)}\n")

@@ -9,14 +9,14 @@ from bayesconv.cli import arguments as shared
 from bayesconv.cli import streams
 
 NAME = "predict"
-HELP = "Predict the images of a file."
+HELP = "Predict the images, or the rows of a table, of a file."
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the run, the images and where the predictions go."""
     shared.add_run(parser)
     parser.add_argument(
-        "input", type=Path, metavar="INPUT", help=".npy, .npz with x or images, or a picture, scaled as in training"
+        "input", type=Path, metavar="INPUT", help=".npy, .npz with x or images, or a picture; scaled as in training"
     )
     shared.add_method(parser)
     parser.add_argument("--calibrated", action="store_true", help="recalibrate by what bayesconv calibrate fitted")

@@ -29,3 +29,4 @@ def run(arguments: argparse.Namespace) -> None:
         streams.write(text)
     else:
         files.write_text(arguments.out, text)
+        streams.write(f"Written to {arguments.out}\n")

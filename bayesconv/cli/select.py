@@ -9,6 +9,7 @@ from bayesconv.cli import streams
 
 NAME = "select"
 HELP = "Choose when to abstain: a threshold of uncertainty from the validation images, checked on the test images."
+_LEVEL = 0.95
 # Of evaluation.ALL_SCORES, spelled out, for the module that knows them is slow to import.
 SCORES = (
     "max_probability",
@@ -32,7 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     level = parser.add_mutually_exclusive_group()
     about = "with --risk, how surely new images keep it; 0.95 if unset"
-    level.add_argument("--level", type=shared.share, default=0.95, metavar="LEVEL", help=about)
+    level.add_argument("--level", type=shared.share, metavar="LEVEL", help=about)
     about = "with --risk, meet it on the validation images only; new images miss it about every other time"
     level.add_argument("--no-guarantee", action="store_true", help=about)
     shared.add_held_out(parser)
@@ -40,10 +41,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints what the threshold does, and writes it."""
+    if arguments.coverage is not None and (arguments.level is not None or arguments.no_guarantee):
+        given = "--no-guarantee" if arguments.no_guarantee else f"--level {arguments.level:g}"
+        raise ValueError(f"A guarantee is of a risk. Received {given} with --coverage; leave it out, or give --risk.")
     with streams.quiet_imports():
         from bayesconv import decisions, evaluation, runs
     chosen = {key: getattr(arguments, key) for key in ("risk", "coverage", "score", "held_out")}
-    level = None if arguments.no_guarantee else arguments.level
+    level = None if arguments.no_guarantee else arguments.level or _LEVEL
     with evaluation.manner(keeps=not arguments.no_cache, progress=streams.is_terminal()):
         result = decisions.select(arguments.run, confidence_level=level, **chosen)
     written = f"Written to {arguments.run / runs.SELECTION}; bayesconv predict says when to abstain by it"

@@ -22,6 +22,8 @@ from bayesconv.comparison.per_image import (
 from bayesconv.comparison.reading import RunResult, read_runs
 from bayesconv.metrics import seed_interval
 
+_SIZES = ("dataset", "num_images", "num_examples")  # what evaluations of the same data have in common
+
 
 @dataclasses.dataclass(frozen=True)
 class Score:
@@ -115,8 +117,11 @@ def compare(
 
     Raises:
       FileNotFoundError: If a path holds no run, or none was evaluated.
-      ValueError: If runs are of different data, two have the same configuration and seed, or a name is unknown.
+      ValueError: If runs are of different data, two have the same configuration and seed, a name is unknown, or `level`
+        is no share.
     """
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"`level` must lie strictly between 0 and 1, a share and no percentage. Received {level}.")
     runs, notes = read_runs(paths)
     check_same_data(runs)
     groups = group(runs)
@@ -145,7 +150,7 @@ def check_same_data(runs: Sequence[RunResult]) -> None:
     for run in runs[1:]:
         said = [
             (_data(first), _data(run)),
-            *((first.report.get(k), run.report.get(k)) for k in ("dataset", "num_images")),
+            *((first.report.get(k), run.report.get(k)) for k in _SIZES),
         ]
         for a, b in said:
             if a != b:
@@ -173,6 +178,11 @@ def _notes(runs: Sequence[RunResult], groups: Sequence[Group], chosen: Sequence[
         values = {str(run.report.get(key)) for run in runs}
         if len(values) > 1:
             notes.append(f"The evaluations differ in {key}: {', '.join(sorted(values))}.")
+    for kind in ("ood", "shift"):
+        sets = {tuple(run.report.get(kind) or ()) for run in runs}
+        if len(sets) > 1 and any(name.startswith(f"{kind}.mean.") for name in chosen):
+            listed = "; ".join(", ".join(names) or "none" for names in sorted(sets))
+            notes.append(f"The figures of {kind}.mean are over different sets, and not comparable: {listed}.")
     return notes
 
 
@@ -189,7 +199,7 @@ def _row(one: Group, reference: Group, metrics: Sequence[str], losses: Mapping[P
     for metric in metrics if one is not reference else ():
         if (over_seeds := _over_seeds(one, reference, metric, level)) is not None:
             by_seeds[metric] = over_seeds
-        if (over_images := compare_images(one, reference, metric, losses)) is not None:
+        if (over_images := compare_images(one, reference, metric, losses, level)) is not None:
             by_images[metric] = over_images
     scores = {metric: _score(one, metric, level) for metric in metrics}
     return Row(one.name, one.settings, tuple(str(run.folder) for run in one.runs), scores, by_seeds, by_images)

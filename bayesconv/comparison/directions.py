@@ -10,13 +10,15 @@ from typing import Literal
 Direction = Literal["higher", "lower"]
 
 _HIGHER = (
-    "accuracy", "auroc", "aupr", "aupr_in", "aupr_out", "dice", "iou", "mean_iou", "r2",
+    "accuracy", "auroc", "error_auroc", "aupr", "aupr_in", "aupr_out", "dice", "iou", "mean_iou", "r2",
     "resolution", "top_k", "f1",
 )  # fmt: skip
 _LOWER = (
     "nll", "brier", "ece", "mce", "calibration", "aurc", "e_aurc", "augrc", "fpr95", "fpr_95",
-    "crps", "rmse", "mae", "mse", "interval_score", "ause", "refinement", "reliability", "quantile_calibration_error",
+    "crps", "pinball", "rmse", "mae", "mse", "interval_score", "ause", "refinement", "reliability",
+    "quantile_calibration_error",
 )  # fmt: skip
+_NEITHER = ("debiased_squared",)  # 0 is best, and chance makes it negative as often as positive
 _USUAL = (
     "accuracy", "mean_iou", "rmse", "nll", "crps", "ece", "selection.predictive_entropy.aurc", "shift.mean.nll",
     "ood.mean.auroc.predictive_entropy",
@@ -44,6 +46,8 @@ def direction(figure: str) -> Direction | None:
       ('higher', 'lower', None)
     """
     for part in reversed(figure.split(".")):
+        if part in _NEITHER:
+            return None
         if part in _HIGHER or part.startswith("coverage_at_risk"):
             return "higher"
         if part in _LOWER or part.startswith("risk_at_coverage"):

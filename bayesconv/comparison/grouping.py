@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,12 +12,19 @@ from bayesconv.config import Part
 from bayesconv.sections import Section
 from bayesconv.sweeps.grid import SEED, short_names
 
+# How figures were made, not of what: settings in which the runs of one configuration may differ.
+_NOT_THE_MODEL = {"evaluation": {"bootstrap", "corruptions"}}
+_MOST_SETTINGS, _LONGEST = 3, 60  # in a name that says the settings
+_LONGEST_FOLDER = 40
+_SEED_IN_NAME = re.compile(r"(^|[/,_. -]+)seed[ =_-]?\d+$")
+
 
 class Group(NamedTuple):
     """One configuration.
 
     Attributes:
-      name: What its settings are, `prior=laplace, estimator=flipout`.
+      name: What its settings are, `prior=laplace, estimator=flipout`. With many or long ones, that of the folder of its
+        first run, without the seed.
       settings: Short key path to value, of what differs between the groups.
       runs: By seed.
     """
@@ -34,16 +42,20 @@ class Group(NamedTuple):
 def group(runs: Sequence[RunResult]) -> list[Group]:
     """The runs by their configuration without its seed, in the order in which these first come.
 
+    The corruptions and the bootstrap of the evaluation are no part of it.
+
     Raises:
       ValueError: If two runs have the same configuration and seed.
     """
     members: dict[str, list[RunResult]] = {}
     for run in runs:
-        members.setdefault(json.dumps(run.config.model_dump(mode="json", exclude={SEED}), default=str), []).append(run)
+        content = run.config.model_dump(mode="json", exclude={SEED: True, **_NOT_THE_MODEL})
+        members.setdefault(json.dumps(content, default=str), []).append(run)
     settings = _differing([_leaves_of(found[0]) for found in members.values()])
+    names = _names(settings, list(members.values()))
     groups = [
-        Group(_name(chosen, found), chosen, tuple(sorted(found, key=lambda run: run.seed)))
-        for chosen, found in zip(settings, members.values(), strict=True)
+        Group(name, chosen, tuple(sorted(found, key=lambda run: run.seed)))
+        for name, chosen, found in zip(names, settings, members.values(), strict=True)
     ]
     for found in groups:
         _check_seeds(found)
@@ -78,10 +90,34 @@ def _fits(one: Group, wanted: str) -> bool:
     return one.name == wanted or all(part in own for part in parts)
 
 
-def _name(settings: Mapping[str, str], runs: Sequence[RunResult]) -> str:
-    if not settings:
-        return runs[0].folder.name if len(runs) == 1 else runs[0].config.model.name.name
+def joined(settings: Mapping[str, str]) -> str:
+    """Settings in one line.
+
+    Example:
+      >>> joined({"prior": "laplace", "estimator": "flipout"})
+      'prior=laplace, estimator=flipout'
+    """
     return ", ".join(f"{key}={value}" for key, value in settings.items())
+
+
+def _names(settings: Sequence[Mapping[str, str]], members: Sequence[Sequence[RunResult]]) -> list[str]:
+    if not settings[0]:
+        (runs,) = members
+        return [runs[0].folder.name if len(runs) == 1 else runs[0].config.model.name.name]
+    names = [joined(chosen) for chosen in settings]
+    if len(settings[0]) <= _MOST_SETTINGS and max(map(len, names)) <= _LONGEST:
+        return names
+    return _folder_names(members)
+
+
+def _folder_names(members: Sequence[Sequence[RunResult]]) -> list[str]:
+    """Names of the folders without the seed; with those that they are in, or numbers, where these do not tell apart."""
+    for count in (1, 2):
+        ends = ["/".join(runs[0].folder.absolute().parts[-count:]) for runs in members]
+        names = [_SEED_IN_NAME.sub("", end) for end in ends]
+        if all(names) and len(set(names)) == len(names) and max(map(len, names)) <= _LONGEST_FOLDER:
+            return names
+    return [f"{runs[0].config.model.name.name} {number}" for number, runs in enumerate(members, 1)]
 
 
 def _check_seeds(one: Group) -> None:
@@ -94,7 +130,8 @@ def _check_seeds(one: Group) -> None:
 
 
 def _leaves_of(run: RunResult) -> dict[str, Any]:
-    return {path: value for path, value in _leaves(run.config) if path != SEED}
+    left_out = {SEED, *(f"{section}.{key}" for section, keys in _NOT_THE_MODEL.items() for key in keys)}
+    return {path: value for path, value in _leaves(run.config) if path not in left_out}
 
 
 def _leaves(section: Section, path: str = "") -> Iterator[tuple[str, Any]]:

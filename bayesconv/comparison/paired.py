@@ -49,7 +49,7 @@ def paired_t_test(first: npt.ArrayLike, second: npt.ArrayLike, *, level: float =
       The test; a single pair has a difference alone, and so have pairs that all differ by the same.
 
     Raises:
-      ValueError: If there is no pair, or the shapes differ.
+      ValueError: If there is no pair, the shapes differ, or a number is not finite.
 
     Example:
       >>> found = paired_t_test([0.31, 0.30, 0.33], [0.28, 0.29, 0.29])
@@ -92,7 +92,7 @@ def paired_permutation_test(
       seed: The same seed gives the same result.
 
     Raises:
-      ValueError: If there is no pair, or the shapes differ.
+      ValueError: If there is no pair, the shapes differ, or a number is not finite.
 
     Example:
       >>> paired_permutation_test([2.0, 3.0, 4.0], [1.0, 1.0, 1.0]).p_value
@@ -122,7 +122,7 @@ def mcnemar_test(first: npt.ArrayLike, second: npt.ArrayLike, *, level: float = 
       seed: Of the bootstrap.
 
     Raises:
-      ValueError: If there is no pair, or the shapes differ.
+      ValueError: If there is no pair, the shapes differ, or a number is not finite.
 
     Example:
       >>> mcnemar_test([True] * 6 + [False] * 4, [False] * 6 + [False] * 4).p_value
@@ -171,6 +171,12 @@ def _differences(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:
         raise ValueError(
             f"Pairs must be two vectors of the same length, not empty. Received shapes {list(a.shape)} and "
             f"{list(b.shape)}."
+        )
+    missing = int((~np.isfinite(a) | ~np.isfinite(b)).sum())
+    if missing:
+        raise ValueError(
+            f"Pairs must be finite numbers. Received {missing} pairs of {len(a)} with one that is not; a test without "
+            "them would be of other pairs, so find out why, or leave them out yourself."
         )
     return a - b
 

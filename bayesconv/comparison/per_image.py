@@ -94,7 +94,9 @@ def check_same_images(losses: Mapping[Path, ImageLosses]) -> None:
             )
 
 
-def compare_images(first: Group, second: Group, metric: str, losses: Mapping[Path, ImageLosses]) -> PairedTest | None:
+def compare_images(
+    first: Group, second: Group, metric: str, losses: Mapping[Path, ImageLosses], level: float = 0.95
+) -> PairedTest | None:
     """Whether two configurations differ on the test images, whatever the seeds.
 
     With one run each, accuracies are compared by McNemar's exact test. Everything else is the average of an image over
@@ -105,6 +107,7 @@ def compare_images(first: Group, second: Group, metric: str, losses: Mapping[Pat
       second: The one to compare it with.
       metric: One of `METRICS`.
       losses: By run folder.
+      level: Of the confidence interval.
 
     Returns:
       The test, or None if the figure is no mean over images, or a run has no losses.
@@ -113,8 +116,8 @@ def compare_images(first: Group, second: Group, metric: str, losses: Mapping[Pat
         return None
     a, b = (_averaged(one.runs, metric, losses) for one in (first, second))
     if metric == "accuracy" and len(first.runs) == len(second.runs) == 1:
-        return mcnemar_test(a, b)
-    return paired_permutation_test(a, b)
+        return mcnemar_test(a, b, level=level)
+    return paired_permutation_test(a, b, level=level)
 
 
 def _averaged(runs: Sequence[RunResult], metric: str, losses: Mapping[Path, ImageLosses]) -> Floats:

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from bayesconv.config import RunConfig, load_config
 from bayesconv.sweeps import manifest
-from bayesconv.sweeps.manifest import FINISHED
+from bayesconv.sweeps.manifest import FAILED, FINISHED
 
 _CONFIG, _EVALUATION = "config.yaml", "evaluation.json"
 # Entries of an evaluation that are no figures of the model: how it was made, and how sure each figure is.
 _NO_FIGURES = {
-    "bootstrap", "dataset", "ece_null", "intervals", "k", "members", "method", "null", "num_images", "num_samples",
-    "scaled", "seed", "task", "temperature",
+    "bootstrap", "dataset", "ece_null", "intervals", "k", "members", "method", "null", "num_examples", "num_images",
+    "num_samples", "scaled", "seed", "task", "temperature",
 }  # fmt: skip
 _SETS = ("ood", "shift")  # entries with one part for each of several sets, of which there is a mean as well
 MEAN = "mean"
@@ -93,7 +93,8 @@ def read_run(folder: Path) -> RunResult:
 def _run_folders(path: Path) -> tuple[list[Path], list[str]]:
     if (path / manifest.MANIFEST).is_file():
         cells = manifest.read(path).cells
-        notes = [f"{path / cell.name} is left out: it is {cell.status}." for cell in cells if cell.status != FINISHED]
+        unfinished = [(path / cell.name, cell.status) for cell in cells if cell.status != FINISHED]
+        notes = [f"{folder} is left out: it is {status}. {_way_out(status)}" for folder, status in unfinished]
         return [path / cell.name for cell in cells if cell.status == FINISHED], notes
     if (path / _CONFIG).is_file():
         return [path], []
@@ -104,6 +105,12 @@ def _run_folders(path: Path) -> tuple[list[Path], list[str]]:
             "the path."
         )
     return inside, []
+
+
+def _way_out(status: str) -> str:
+    if status == FAILED:
+        return "Give the command of the sweep again, with --retry-failed."
+    return "Give the command of the sweep again, unless it is still at work."
 
 
 def _figures(report: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], float]]:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+import textwrap
 from collections.abc import Sequence
 
 from bayesconv.comparison.comparing import Comparison, Row, Score
 from bayesconv.comparison.directions import direction
+from bayesconv.comparison.grouping import joined
 from bayesconv.comparison.paired import PairedTest
 
 _WIDEST = 100  # characters of a line
+_WIDEST_LINE = 118  # of one of differences, settings or notes, which are read one by one
+_WIDEST_SETTING = 28
 
 
 def table(comparison: Comparison) -> str:
     """The means with their intervals, the differences from the baseline with their p-values, and the notes."""
     blocks = _score_blocks(comparison)
     if len(comparison.rows) > 1:
-        blocks += [[f"Differences from {comparison.baseline}:"], _aligned(_difference_rows(comparison))]
+        blocks += [[f"Differences from {comparison.baseline}:"], _difference_lines(comparison)]
+    if not _is_named_by_settings(comparison):
+        blocks += [["Settings that differ:"], *_setting_blocks(comparison)]
     return "\n\n".join("\n".join(block) for block in [*blocks, _notes(comparison)] if block) + "\n"
 
 
@@ -54,9 +60,39 @@ def _score_blocks(comparison: Comparison) -> list[list[str]]:
 
 def _name_columns(comparison: Comparison) -> list[list[str]]:
     rows = comparison.rows
-    names = [[key, *(row.settings[key] for row in rows)] for key in rows[0].settings]
     runs = ["runs", *(str(len(row.folders)) for row in rows)]
-    return [*(names or [["configuration", *(row.name for row in rows)]]), runs]
+    if _is_named_by_settings(comparison):
+        return [*([key, *(row.settings[key] for row in rows)] for key in rows[0].settings), runs]
+    return [["configuration", *(row.name for row in rows)], runs]
+
+
+def _is_named_by_settings(comparison: Comparison) -> bool:
+    return all(row.name == joined(row.settings) for row in comparison.rows)
+
+
+def _setting_blocks(comparison: Comparison) -> list[list[str]]:
+    """The settings that differ, a line each, and the configurations in columns; as many tables as it takes."""
+    keys = list(comparison.rows[0].settings)
+    blocks: list[list[list[str]]] = [[]]
+    for row in comparison.rows:
+        column = [row.name, *(row.settings[key] for key in keys)]
+        if blocks[-1] and _wrapped_width([["", *keys], *blocks[-1], column]) > _WIDEST_LINE:
+            blocks.append([])
+        blocks[-1].append(column)
+    return [_aligned(_wrapped(list(zip(["", *keys], *block, strict=True)))) for block in blocks if keys]
+
+
+def _wrapped_width(columns: Sequence[Sequence[str]]) -> int:
+    return sum(min(max(map(len, column)), _WIDEST_SETTING) + 2 for column in columns)
+
+
+def _wrapped(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The rows, with long cells going on in the rows below."""
+    lines: list[list[str]] = []
+    for row in rows:
+        cells = [textwrap.wrap(cell, _WIDEST_SETTING) or [""] for cell in row]
+        lines += [[part[i] if i < len(part) else "" for part in cells] for i in range(max(map(len, cells)))]
+    return lines
 
 
 def _column(comparison: Comparison, metric: str) -> list[str]:
@@ -75,17 +111,24 @@ def _heading(metric: str) -> str:
 
 def _cell(score: Score, is_best: bool) -> str:
     half = "" if score.upper is None else f" +-{score.upper - score.mean:.4f}"
-    return f"{score.mean:.4f}{half}{' *' if is_best else ''}"
+    return f"{_signless_zero(f'{score.mean:.4f}')}{half}{' *' if is_best else ''}"
 
 
-def _difference_rows(comparison: Comparison) -> list[list[str]]:
-    rows = [["", "metric", "over seeds", "p", "over images", "p"]]
-    for row in comparison.rows:
-        if row.name == comparison.baseline:
-            continue
-        names = [row.name, *[""] * len(comparison.metrics)]  # said once
-        rows += [[name, m, *_difference_cells(row, m)] for name, m in zip(names, comparison.metrics, strict=False)]
-    return rows
+def _signless_zero(text: str) -> str:
+    """A number as text, without the minus of one that was rounded to zero."""
+    return text.removeprefix("-") if not text.strip("-0.") else text
+
+
+def _difference_lines(comparison: Comparison) -> list[str]:
+    """A line for each configuration and metric; the name stands before the first, or above it if there is no room."""
+    others, metrics = [row for row in comparison.rows if row.name != comparison.baseline], comparison.metrics
+    header = ["metric", "over seeds", "p", "over images", "p"]
+    lines = _aligned([header, *([m, *_difference_cells(row, m)] for row in others for m in metrics)])
+    names = ["", *(name for row in others for name in [row.name, *[""] * len(metrics)][: len(metrics)])]  # said once
+    width = max(map(len, names))
+    if width + 2 + max(map(len, lines)) <= _WIDEST_LINE:
+        return [f"{name:<{width}}  {line}" for name, line in zip(names, lines, strict=True)]
+    return [part for name, line in zip(names, lines, strict=True) for part in ([f"{name}:"] if name else []) + [line]]
 
 
 def _difference_cells(row: Row, metric: str) -> list[str]:
@@ -97,8 +140,13 @@ def _difference_cells(row: Row, metric: str) -> list[str]:
 
 def _interval(test: PairedTest) -> str:
     if test.lower is None or test.upper is None:
-        return f"{test.difference:+.4f}"
-    return f"{test.difference:+.4f} ({test.lower:+.4f} to {test.upper:+.4f})"
+        return _signed(test.difference)
+    return f"{_signed(test.difference)} ({_signed(test.lower)} to {_signed(test.upper)})"
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.4f}"
+    return text if text.strip("+-0.") else text[1:]
 
 
 def _p_value(p: float | None) -> str:
@@ -114,7 +162,11 @@ def _notes(comparison: Comparison) -> list[str]:
             "images: sign-flip\nor McNemar's test, would it be so on other test images? p-values adjusted by Holm's "
             "method, by column and metric."
         )
-    return [*notes, *comparison.notes]
+    return [*notes, *(_filled(note) for note in comparison.notes)]
+
+
+def _filled(note: str) -> str:
+    return textwrap.fill(note, _WIDEST_LINE, break_long_words=False, break_on_hyphens=False)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

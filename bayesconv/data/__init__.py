@@ -1,6 +1,7 @@
 """Images with labels: registered data sets, split once, and sets that come from another distribution.
 
-Every image is float32 `[N, H, W, C]`. Images stored as uint8 are divided by 255; float images are left as they are.
+Images are float32 `[N, H, W, C]`, tables float32 `[N, D]`. What is stored as uint8 is divided by 255; float is left as
+it is.
 A registered data set is `piece(*, options) -> Dataset`.
 """
 

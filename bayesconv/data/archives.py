@@ -1,12 +1,16 @@
-"""A user's own images, from an .npz archive or a folder of IDX files."""
+"""A user's own images or tables, from an .npz archive or a folder of IDX files."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from bayesconv import image_files
 from bayesconv.data.division import divide
+from bayesconv.data.idx_files import read_idx
 from bayesconv.data.masks import are_masks, as_masks, segmentation
+from bayesconv.data.real_targets import are_real, as_targets, regression
 from bayesconv.data.registry import Array, Dataset, Split, register
 
 _KEYS = ("x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test")
@@ -14,12 +18,13 @@ _KEYS = ("x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test
 
 @register("npz")
 def npz(*, path: str, validation_fraction: float = 0.1, seed: int = 0, ignored_label: int | None = None) -> Dataset:
-    """Your own images from an .npz file with x_train, y_train, x_test and y_test.
+    """Your own images or tables from an .npz file with x_train, y_train, x_test and y_test.
 
     Args:
-      path: The file. Images are `[N, H, W]` or `[N, H, W, C]`, uint8 (then divided by 255) or float (left as they
-        are); labels are integers counted from 0, `[N]`, or `[N, H, W]` for one class a pixel. `x_validation` and
-        `y_validation` are optional. Nothing is ever unpickled.
+      path: The file. Images are `[N, H, W]` or `[N, H, W, C]`, rows of a table `[N, D]`, uint8 (then divided by 255) or
+        float (left as they are, so standardize the columns of a table); labels are integers counted from 0, `[N]`, or
+        `[N, H, W]` for one class a pixel; float labels, `[N]` or `[N, T]`, are real numbers to predict. `x_validation`
+        and `y_validation` are optional. Nothing is ever unpickled.
       validation_fraction: Share of the training images held out if the file has no validation, stratified by class
         where an image has one.
       seed: Chooses those images.
@@ -32,15 +37,11 @@ def npz(*, path: str, validation_fraction: float = 0.1, seed: int = 0, ignored_l
     arrays = image_files.read_npz(path)
     _check_keys(set(arrays), path)
     parts = [part for part in ("train", "validation", "test") if f"x_{part}" in arrays]
-    is_masked = are_masks(arrays["y_train"])
-    as_split = _as_masked_split if is_masked else _as_split
+    is_masked, is_real = are_masks(arrays["y_train"]), are_real(arrays["y_train"])
+    as_split = _as_masked_split if is_masked else _as_real_split if is_real else _as_split
     splits = {part: as_split(arrays[f"x_{part}"], arrays[f"y_{part}"], f"{path}: ", f"_{part}") for part in parts}
-    types = {f"x_{part}": str(arrays[f"x_{part}"].dtype) for part in parts}
-    if len({dtype == "uint8" for dtype in types.values()}) > 1:
-        raise ValueError(
-            f"{path} must have all images as uint8, divided by 255 here, or all as float, left as they are. "
-            f"Received {types}; bring them to one type and scale."
-        )
+    _check_types(arrays, parts, path, is_real=is_real)
+    image_files.warn_of_dark(arrays["x_train"], f"{path}: x_train")
     if is_masked:
         _check_shapes(splits)
         return segmentation("npz", splits, _checked(validation_fraction), seed, ignored_label)
@@ -49,6 +50,9 @@ def npz(*, path: str, validation_fraction: float = 0.1, seed: int = 0, ignored_l
             "`ignored_label` is for one class a pixel, labels [N, H, W]. "
             f"Received {ignored_label} with labels of shape {list(arrays['y_train'].shape)}; leave it out."
         )
+    if is_real:
+        _check_shapes(splits)
+        return regression("npz", splits, _checked(validation_fraction), seed)
     return _assemble("npz", splits, validation_fraction, seed)
 
 
@@ -68,8 +72,8 @@ def idx(*, path: str, validation_fraction: float = 0.1, seed: int = 0) -> Datase
     """
     splits = {}
     for part, prefix in (("train", "train"), ("test", "t10k")):
-        images = image_files.read_idx(path, prefix, "images-idx3-ubyte")
-        labels = image_files.read_idx(path, prefix, "labels-idx1-ubyte")
+        images = read_idx(path, prefix, "images-idx3-ubyte")
+        labels = read_idx(path, prefix, "labels-idx1-ubyte")
         splits[part] = _as_split(images, labels, f"{path}: ", f"_{part}")
     return _assemble("idx", splits, validation_fraction, seed)
 
@@ -83,14 +87,34 @@ def _check_keys(keys: set[str], path: str) -> None:
         raise ValueError(f"{path} must name its arrays {list(_KEYS)}. Received also {sorted(unknown)}; rename them.")
 
 
+def _check_types(arrays: Mapping[str, Array], parts: Sequence[str], path: str, *, is_real: bool) -> None:
+    types = {f"x_{part}": str(arrays[f"x_{part}"].dtype) for part in parts}
+    if len({dtype == "uint8" for dtype in types.values()}) > 1:
+        raise ValueError(
+            f"{path} must have all images as uint8, divided by 255 here, or all as float, left as they are. "
+            f"Received {types}; bring them to one type and scale."
+        )
+    if is_real and not all(are_real(arrays[f"y_{part}"]) for part in parts):
+        types = {f"y_{part}": str(arrays[f"y_{part}"].dtype) for part in parts}
+        raise ValueError(
+            f"{path} must have all labels as integers, which are classes, or all as float, which are real numbers to "
+            f"predict. Received {types}; bring them to one type."
+        )
+
+
 def _as_split(images: Array, labels: Array, before: str, after: str) -> Split:
-    x = image_files.as_images(images, f"{before}x{after}")
+    x = image_files.as_inputs(images, f"{before}x{after}")
     return Split(x, image_files.as_labels(labels, f"{before}y{after}", length=len(x)))
 
 
 def _as_masked_split(images: Array, masks: Array, before: str, after: str) -> Split:
-    x = image_files.as_images(images, f"{before}x{after}")
+    x = image_files.as_inputs(images, f"{before}x{after}")
     return Split(x, as_masks(masks, f"{before}y{after}", shape=x.shape[:3]))
+
+
+def _as_real_split(inputs: Array, targets: Array, before: str, after: str) -> Split:
+    x = image_files.as_inputs(inputs, f"{before}x{after}")
+    return Split(x, as_targets(targets, f"{before}y{after}", length=len(x)))
 
 
 def _checked(fraction: float) -> float:
@@ -132,7 +156,7 @@ def _check_shapes(splits: dict[str, Split]) -> None:
     for part, split in splits.items():
         if split.x.shape[1:] != train.x.shape[1:]:
             raise ValueError(
-                f"All images must have one shape. Received {train.x.shape[1:]} in x_train and "
+                f"All images or rows must have one shape. Received {train.x.shape[1:]} in x_train and "
                 f"{split.x.shape[1:]} in x_{part}."
             )
 

@@ -1,4 +1,4 @@
-"""Parts of a data set with the classes in proportion."""
+"""Parts of a data set, with the classes in proportion or at random."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ def divide(split: Split, size: int, seed: int) -> tuple[Split, Split]:
         )
     x, x_held, y, y_held = train_test_split(*split, test_size=size, stratify=split.y, random_state=seed)
     return Split(x, y), Split(x_held, y_held)
+
+
+def divide_at_random(split: Split, size: int, seed: int) -> tuple[Split, Split]:
+    """All but `size` examples, and these, in the order they had."""
+    if size >= len(split.y):
+        raise ValueError(f"Some training examples must be left. Received {len(split.y)}, {size} of them to hold out.")
+    order = np.random.default_rng(seed).permutation(len(split.y))
+    held, kept = np.sort(order[:size]), np.sort(order[size:])
+    return Split(split.x[kept], split.y[kept]), Split(split.x[held], split.y[held])

@@ -1,4 +1,4 @@
-"""Images of a user's own files: labelled ones to judge a trained model by, and ones that are meant to look strange."""
+"""A user's own images or rows: labelled ones to judge a trained model by, and ones that are meant to look strange."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from bayesconv import image_files
+from bayesconv.data.real_targets import as_targets
 from bayesconv.data.registry import OOD, Array, Dataset, Split
 
 _PAIRS = (("x", "y"), ("images", "labels"), ("x_test", "y_test"))
 
 
 def read_labelled(path: str | Path, dataset: Dataset) -> Split:
-    """Images and labels of an .npz file, like those of a data set.
+    """Images, or rows of a table, and labels of an .npz file, like those of a data set.
 
     Args:
       path: The file, with `x` and `y`, `images` and `labels`, or `x_test` and `y_test`. The images follow the rules of
@@ -50,11 +51,7 @@ def _classes_of_pixels(array: Array, what: str, images: Array, dataset: Dataset)
 
 
 def _real_numbers(array: Array, what: str, images: Array, dataset: Dataset) -> Array:
-    targets = array.reshape(len(array), -1).astype(np.float32) if array.ndim else array
-    if targets.shape != (len(images), dataset.num_classes) or not np.isfinite(targets).all():
-        expected, received = [len(images), dataset.num_classes], list(array.shape)
-        raise ValueError(f"{what} must be finite numbers {expected}, as in training. Received shape {received}.")
-    return targets
+    return as_targets(array, what, length=len(images), num_targets=dataset.num_classes)
 
 
 _LABELS = {"classification": _classes, "segmentation": _classes_of_pixels, "regression": _real_numbers}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bayesconv.data.division import divide_at_random
 from bayesconv.data.registry import Array, Dataset, Split
 
 
@@ -46,7 +47,7 @@ def segmentation(
     num_classes = _check_classes(splits, ignored_label)
     train, validation = splits["train"], splits.get("validation")
     if validation is None:
-        train, validation = _divide(train, max(round(fraction * len(train.y)), 1), seed)
+        train, validation = divide_at_random(train, max(round(fraction * len(train.y)), 1), seed)
     class_names = tuple(str(label) for label in range(num_classes))
     parts = (train, validation, splits["test"])
     return Dataset(name, *parts, num_classes, class_names, task="segmentation", ignored_label=ignored_label)
@@ -70,11 +71,3 @@ def _check_classes(splits: Mapping[str, Split], ignored_label: int | None) -> in
                 "images with that class, or give `ignored_label`."
             )
     return count
-
-
-def _divide(split: Split, size: int, seed: int) -> tuple[Split, Split]:
-    if size >= len(split.y):
-        raise ValueError(f"Some training images must be left. Received {len(split.y)}, {size} of them to hold out.")
-    order = np.random.default_rng(seed).permutation(len(split.y))
-    held, kept = np.sort(order[:size]), np.sort(order[size:])
-    return Split(split.x[kept], split.y[kept]), Split(split.x[held], split.y[held])

@@ -19,7 +19,7 @@ class Split(NamedTuple):
     """Images and what they are labelled with.
 
     Attributes:
-      x: float32 `[N, H, W, C]`.
+      x: float32 `[N, H, W, C]`, or `[N, D]` of a table.
       y: By the task of the data set: int64 `[N]`, classes counted from 0; int64 `[N, H, W]`, one class a pixel; or
         float32 `[N, T]`, T real numbers.
     """
@@ -56,8 +56,8 @@ class Dataset(NamedTuple):
     ignored_label: int | None = None
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of one image."""
+    def input_shape(self) -> tuple[int, ...]:
+        """Height, width and channels of one image, or the number of columns of a table."""
         return self.train.x.shape[1:]
 
     @property

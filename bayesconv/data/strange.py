@@ -24,6 +24,7 @@ def photo_patches(dataset: Dataset, *, count: int = 360, seed: int = 0) -> Array
     """
     from sklearn.datasets import load_sample_images
 
+    _check_images("photo_patches", dataset)
     height, width, channels = dataset.input_shape
     photos = [photo.mean(axis=-1) for photo in load_sample_images().images]
     rows, columns = photos[0].shape
@@ -54,6 +55,7 @@ def rotated(dataset: Dataset, *, degrees: float = 90) -> Array:
     """
     from scipy import ndimage
 
+    _check_images("rotated", dataset)
     images = dataset.test.x
     turns, remainder = divmod(degrees, 90)
     if remainder == 0 and (images.shape[1] == images.shape[2] or turns % 2 == 0):
@@ -77,3 +79,11 @@ def _stretch(patches: Array, low: float, high: float) -> Array:
     smallest, largest = patches.min(axis=(1, 2), keepdims=True), patches.max(axis=(1, 2), keepdims=True)
     spread = np.where(largest > smallest, largest - smallest, 1.0)  # a flat patch stays flat
     return low + (high - low) * (patches - smallest) / spread
+
+
+def _check_images(name: str, dataset: Dataset) -> None:
+    if len(dataset.input_shape) != 3:
+        raise ValueError(
+            f"{name!r} is made of images. Received the table {dataset.name!r}; take 'inverted', a file of your own by "
+            "'npz', or none."
+        )

@@ -11,7 +11,8 @@ import numpy as np
 from bayesconv import evaluation, runs
 from bayesconv.decisions.calibration import calibrated, fit_calibration
 from bayesconv.decisions.held_out import Basis, basis
-from bayesconv.evaluation.class_scores import LEVEL, SEED, headline
+from bayesconv.evaluation.class_scores import headline
+from bayesconv.evaluation.intervals import LEVEL, SEED
 from bayesconv.files import write_text
 from bayesconv.metrics.resampling import resampled_intervals
 from bayesconv.metrics.weighted_scores import means

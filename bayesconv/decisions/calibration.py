@@ -10,9 +10,8 @@ import numpy as np
 from scipy.special import entr
 
 from bayesconv import metrics
+from bayesconv.evaluation.draws import average, scalable
 from bayesconv.prediction import Predictive
-
-_SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 class Calibration(NamedTuple):
@@ -58,11 +57,11 @@ def fit_calibration(method: str, predictive: Predictive, labels: Any) -> Calibra
         steps = [{"x": r.X_thresholds_.tolist(), "y": r.y_thresholds_.tolist()} for r in regressors]
         return Calibration(method, "probabilities", {"classes": steps})
     on = "log probabilities" if predictive.samples is None else "logits"
-    logits = _logits(predictive, on)
+    logits, weights = scalable(predictive, on)
     if method == "temperature":
-        return Calibration(method, on, {"temperature": metrics.temperature_scale(logits, labels)})
+        return Calibration(method, on, {"temperature": metrics.temperature_scale(logits, labels, weights=weights)})
     if method == "vector":
-        scaling = metrics.vector_scale(logits, labels)
+        scaling = metrics.vector_scale(logits, labels, weights=weights)
         return Calibration(method, on, {"scale": scaling.scale.tolist(), "bias": scaling.bias.tolist()})
     raise ValueError(f"`method` must be temperature, vector or isotonic. Received {method!r}.")
 
@@ -84,11 +83,11 @@ def calibrated(calibration: Calibration, predictive: Predictive) -> Predictive:
     if calibration.method == "isotonic":
         steps = [_Steps(entry["x"], entry["y"]) for entry in parameters["classes"]]
         return _of_mean(predictive, metrics.apply_isotonic_scaling(predictive.mean, metrics.IsotonicScaling(steps)))
-    logits = np.asarray(_logits(predictive, calibration.on), np.float64)
-    scaled = _SCALED[calibration.method](logits, parameters)
+    logits, weights = scalable(predictive, calibration.on)
+    scaled = _SCALED[calibration.method](logits.astype(np.float64), parameters)
     if calibration.on != "logits":
         return _of_mean(predictive, metrics.apply_temperature(scaled[0], 1.0))
-    return _of_draws(predictive, scaled)
+    return _of_draws(predictive, scaled, weights)
 
 
 def _by_temperature(logits: Any, parameters: Mapping[str, Any]) -> Any:
@@ -102,21 +101,15 @@ def _by_vector(logits: Any, parameters: Mapping[str, Any]) -> Any:
 _SCALED: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {"temperature": _by_temperature, "vector": _by_vector}
 
 
-def _logits(predictive: Predictive, on: str) -> Any:
-    if on == "logits":
-        return predictive.logits
-    return np.log(np.maximum(predictive.mean, _SMALLEST))[np.newaxis]
-
-
-def _of_draws(predictive: Predictive, logits: Any) -> Predictive:
+def _of_draws(predictive: Predictive, logits: Any, weights: Any) -> Predictive:
     probs = metrics.apply_temperature(logits, 1.0)
-    mean = probs.mean(axis=0)
-    total, expected = entr(mean).sum(axis=-1), entr(probs).sum(axis=-1).mean(axis=0)
-    votes = np.eye(mean.shape[-1])[probs.argmax(axis=-1)].mean(axis=0)
+    mean = average(probs, weights)
+    total, expected = entr(mean).sum(axis=-1), average(entr(probs).sum(axis=-1), weights)
+    votes = average(np.eye(mean.shape[-1])[probs.argmax(axis=-1)], weights)
     return dataclasses.replace(
         predictive,
         mean=mean,
-        std=probs.std(axis=0),
+        std=np.sqrt(average(np.square(probs - mean), weights)),
         predictive_entropy=total,
         expected_entropy=expected,
         mutual_information=np.maximum(total - expected, 0.0),

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 from bayesconv import data, evaluation
 from bayesconv.data import Dataset, Split
 from bayesconv.evaluation.kept import variables_hash
+from bayesconv.files import check_target
 from bayesconv.prediction import Predictive
-from bayesconv.runs import Run
+from bayesconv.runs import CONFORMAL, Run
 
 LEVEL = 0.95  # of the binomial intervals
+_OF_CLASSES = "its probabilities and uncertainties are what bayesconv predict and evaluate give, as they are"
 
 
 class Basis(NamedTuple):
@@ -47,7 +49,9 @@ def basis(run: Run, path: str | Path | None = None, *, tasks: tuple[str, ...] = 
     """
     dataset, task = run.dataset(), evaluation.task_of(run)
     if task not in tasks:
-        raise ValueError(f"This takes a run whose task is {' or '.join(tasks)}. Received one of {task}.")
+        remedy = "its intervals are what bayesconv conformal moves" if task == "regression" else _OF_CLASSES
+        raise ValueError(f"This takes a run whose task is {' or '.join(tasks)}. Received one of {task}; {remedy}.")
+    check_target(run.folder / CONFORMAL)  # before the predictions, which take long
     if path is None and not dataset.validation_held_out:
         raise ValueError(
             f"What is decided on must not have been trained on. {run.folder} was trained on its validation images "

@@ -8,7 +8,7 @@ from typing import Any
 
 from bayesconv import metrics, runs
 from bayesconv.decisions.held_out import LEVEL, basis, binomial
-from bayesconv.evaluation.class_scores import or_none
+from bayesconv.evaluation.intervals import or_none
 from bayesconv.evaluation.uncertainties import ALL_SCORES, uncertainty_scores, wrong
 from bayesconv.files import write_text
 from bayesconv.registry import unknown_name_message
@@ -50,10 +50,10 @@ def select(
     made = basis(runs.load_run(run_dir), held_out)
     u = _score(made.fitted, score, made.run.has_several_functions)
     losses = wrong(made.fitted, made.held_out.y)
-    if risk is None:
+    if coverage is not None:
         target: dict[str, Any] = {"coverage": coverage}
-        chosen = metrics.selection(u, losses, threshold=metrics.threshold_for_coverage(u, coverage=coverage or 1.0))
-    else:
+        chosen = metrics.selection(u, losses, threshold=metrics.threshold_for_coverage(u, coverage=coverage))
+    elif risk is not None:
         target = {"risk": risk, "confidence_level": confidence_level}
         chosen = metrics.threshold_for_risk(u, losses, risk=risk, confidence_level=confidence_level)
     result = {

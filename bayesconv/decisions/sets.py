@@ -11,7 +11,7 @@ import numpy as np
 
 from bayesconv import metrics, runs
 from bayesconv.decisions.held_out import LEVEL, Basis, basis, binomial
-from bayesconv.evaluation.class_scores import or_none
+from bayesconv.evaluation.intervals import or_none
 from bayesconv.files import write_text
 from bayesconv.metrics import ConformalSets
 from bayesconv.registry import unknown_name_message
@@ -116,9 +116,9 @@ def _intervals(made: Basis, coverage: float) -> dict[str, Any]:
 def _width_and_coverage(interval: tuple[Any, Any], targets: Any) -> list[dict[str, Any]]:
     """For each target the share inside and the mean width in its unit."""
     low, high = interval
-    y = np.reshape(targets, low.shape)
+    y, width = np.reshape(targets, low.shape), np.maximum(high - low, 0.0)  # ends that crossed hold nothing
     inside = (low <= y) & (y <= high)
     return [
-        {"coverage": binomial(inside[:, t].sum(), len(y)), "mean_width": or_none((high - low)[:, t].mean())}
+        {"coverage": binomial(inside[:, t].sum(), len(y)), "mean_width": or_none(width[:, t].mean())}
         for t in range(y.shape[1])
     ]

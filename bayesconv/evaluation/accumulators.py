@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import abc
+import math
 from typing import Any
 
 import numpy as np
 
 from bayesconv import metrics
 from bayesconv.evaluation.poisson import PoissonBootstrap
+from bayesconv.evaluation.real_targets import gaussian_crps, has_moments, interval_of
 from bayesconv.evaluation.uncertainties import UNCERTAINTIES, wrong
 from bayesconv.prediction import Predictive
 
@@ -109,7 +111,7 @@ class Pixels(Accumulator):
         self._classes.update(probs.argmax(axis=1), y)
         for accumulator in (self._nll, self._brier, self._calibration):
             accumulator.update(probs, y)
-        self._uncertainties.update({name: getattr(predictive, name).ravel() for name in UNCERTAINTIES})
+        self._uncertainties.update({name: getattr(predictive, name).ravel()[counted] for name in UNCERTAINTIES})
 
     def result(self) -> dict[str, Any]:
         """IoU of each class and their mean, accuracy, NLL, Brier score and calibration errors by pixels."""
@@ -135,34 +137,33 @@ class RealTargets(Accumulator):
 
     def __init__(self) -> None:
         self._means, self._count = _Means(), 0
-        self._crps: metrics.RunningMean | None = None
 
     def update(self, predictive: Predictive, labels: Any) -> None:
         """Adds a chunk and its targets, `[N, T]`, or `[N]` for one."""
         y = np.reshape(np.asarray(labels, np.float64), predictive.mean.shape)
-        low, high = predictive.interval(_COVERAGE)
+        interval = interval_of(predictive, _COVERAGE)
         self._count += len(y)
         self._means.update(
             {
                 "mae": np.abs(predictive.mean - y),
                 "mse": np.square(predictive.mean - y),
-                "interval_coverage": (low <= y) & (y <= high),
-                "interval_width": high - low,
+                "interval_coverage": None if interval is None else (interval[0] <= y) & (y <= interval[1]),
+                "interval_width": None if interval is None else interval[1] - interval[0],
                 "epistemic_std": predictive.std,
+                "aleatoric_std": predictive.aleatoric_std if has_moments(predictive) else None,
+                "gaussian_crps": gaussian_crps(predictive, y),
             }
         )
-        if predictive.noise_variance is not None:
-            self._means.update({"aleatoric_std": predictive.aleatoric_std})
-            self._crps = self._crps or metrics.RunningMean(metrics.gaussian_crps)
-            self._crps.update(predictive.mean, predictive.total_std, y)
 
     def result(self) -> dict[str, Any]:
-        """Errors, the coverage and width of central 90 % intervals, CRPS of a normal of the same moments, and means."""
-        found = self._means.result()
+        """Errors, the coverage and width of central 90 % intervals, CRPS of a normal of the same moments, and means.
+
+        What the likelihood, or the way of predicting, does not have is None.
+        """
         if not self._count:
             raise ValueError("There is nothing to evaluate: the data are empty.")
-        crps = {} if self._crps is None else {"gaussian_crps": self._crps.result()}
-        return {"num_examples": self._count, "rmse": float(np.sqrt(found.pop("mse"))), **found, **crps}
+        found = self._means.result()
+        return {"num_examples": self._count, "rmse": math.sqrt(found.pop("mse") or 0.0), **found}
 
 
 def edges_of(uncertainty: Any) -> Any:
@@ -171,15 +172,18 @@ def edges_of(uncertainty: Any) -> Any:
 
 
 class _Means:
-    """Means of arrays by their names."""
+    """Means of arrays by their names; None of what a chunk did not have, lest the mean be of the other chunks alone."""
 
     def __init__(self) -> None:
         self._sums: dict[str, tuple[float, int]] = {}
+        self._missing: set[str] = set()
 
     def update(self, values: dict[str, Any]) -> None:
         for name, array in values.items():
             total, count = self._sums.get(name, (0.0, 0))
-            self._sums[name] = (total + float(np.sum(array, dtype=np.float64)), count + np.size(array))
+            self._missing |= {name} if array is None else set()
+            added = [] if array is None else array
+            self._sums[name] = (total + float(np.sum(added, dtype=np.float64)), count + np.size(added))
 
-    def result(self) -> dict[str, float]:
-        return {name: total / count for name, (total, count) in self._sums.items()}
+    def result(self) -> dict[str, float | None]:
+        return {name: None if name in self._missing else total / n for name, (total, n) in self._sums.items()}

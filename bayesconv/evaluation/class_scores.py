@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from bayesconv import metrics
-from bayesconv.evaluation.uncertainties import mean_uncertainties, uncertainty_scores, wrong
+from bayesconv.evaluation.intervals import LEVEL, SEED, ends, resampled
+from bayesconv.evaluation.uncertainties import mean_uncertainties, uncertainties_by_example, uncertainty_scores, wrong
 from bayesconv.metrics import Interval
+from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
 
 SHORT = {
@@ -17,7 +18,6 @@ SHORT = {
     "brier_score": "brier",
     "expected_calibration_error": "ece",
 }
-LEVEL, SEED = 0.95, 0  # of all intervals
 COVERAGES, RISKS = (0.8, 0.9), (0.01, 0.05)
 _SELECTED_BY = ("predictive_entropy", "mutual_information", "max_probability")
 _SELECTION = {
@@ -29,14 +29,16 @@ _ERRORS = ("maximum", "adaptive", "classwise", "debiased_squared", "smooth")  # 
 
 
 def headline(predictive: Predictive, labels: Any, *, num_resamples: int) -> dict[str, Any]:
-    """Accuracy, NLL, Brier score, ECE and its null band, mean uncertainties, and the intervals of the first four."""
-    return {**of_probs(predictive.mean, labels, num_resamples=num_resamples), **mean_uncertainties(predictive)}
+    """Accuracy, NLL, Brier score, ECE and its null band, mean uncertainties, and the intervals of all."""
+    found = of_probs(predictive.mean, labels, num_resamples=num_resamples)
+    found["intervals"] |= _of_uncertainties(predictive, num_resamples)
+    return {**found, **mean_uncertainties(predictive)}
 
 
 def of_probs(probs: Any, labels: Any, *, num_resamples: int) -> dict[str, Any]:
     """The same of probabilities `[N, K]` alone."""
     found = _intervals(probs, labels, num_resamples, errors=["expected_calibration_error"])
-    intervals = {short: _ends(found[name]) for name, short in SHORT.items() if name in found}
+    intervals = {short: ends(found[name]) for name, short in SHORT.items() if name in found}
     return {**metrics.classification_report(probs, labels), "intervals": intervals}
 
 
@@ -44,17 +46,22 @@ def complete(predictive: Predictive, labels: Any, *, num_resamples: int, has_sev
     """The headline, top-k accuracy, the parts of the Brier score, every calibration error, and `selection`."""
     probs, k = predictive.mean, min(5, predictive.mean.shape[-1] - 1)
     found = _intervals(probs, labels, num_resamples, k=k)
-    intervals = {short: _ends(found[name]) for name, short in SHORT.items() if name in found}
+    intervals = {short: ends(found[name]) for name, short in SHORT.items() if name in found}
     top = _with_ends({"accuracy": metrics.top_k_accuracy(probs, labels, k=k)}, found, {"accuracy": "top_k_accuracy"})
     return {
         **metrics.classification_report(probs, labels),
-        "intervals": intervals,
+        "intervals": {**intervals, **_of_uncertainties(predictive, num_resamples)},
         **mean_uncertainties(predictive),
         "top_k": {"k": k, **top},
         "brier_decomposition": metrics.brier_decomposition(probs, labels)._asdict(),
         "calibration": _calibration(probs, labels, found),
         "selection": _selection(predictive, labels, num_resamples, has_several),
     }
+
+
+def _of_uncertainties(predictive: Predictive, num_resamples: int) -> dict[str, Any]:
+    known = {name: values for name, values in uncertainties_by_example(predictive).items() if values is not None}
+    return resampled(means(known), len(predictive.mean), num_resamples)
 
 
 def _calibration(probs: Any, labels: Any, found: Mapping[str, Interval]) -> dict[str, Any]:
@@ -93,13 +100,4 @@ def _intervals(probs: Any, labels: Any, num_resamples: int, **options: Any) -> d
 
 def _with_ends(values: Mapping[str, Any], found: Mapping[str, Interval], names: Mapping[str, str]) -> dict[str, Any]:
     """The values, and under `intervals` the ends of those that have an interval under another name."""
-    return {**values, "intervals": {short: _ends(found[name]) for short, name in names.items() if name in found}}
-
-
-def _ends(interval: Interval) -> dict[str, float | None]:
-    return {"lower": or_none(interval.lower), "upper": or_none(interval.upper)}
-
-
-def or_none(value: float) -> float | None:
-    """The number, or None where JSON has none for it."""
-    return float(value) if math.isfinite(value) else None
+    return {**values, "intervals": {short: ends(found[name]) for short, name in names.items() if name in found}}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from bayesconv import metrics
 from bayesconv.data import Dataset
-from bayesconv.evaluation.class_scores import LEVEL, SEED, complete, headline, of_probs
+from bayesconv.evaluation.class_scores import complete, headline, of_probs
 from bayesconv.evaluation.classification_tables import tables
+from bayesconv.evaluation.draws import average, scalable
+from bayesconv.evaluation.intervals import LEVEL, SEED
 from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.sets import corrupted, out_of_distribution
 from bayesconv.evaluation.strangeness import against
@@ -64,16 +64,11 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
 def _temperature_scaled(test: Predictive, predicted: Any, dataset: Dataset, count: int) -> dict[str, Any] | None:
     if not dataset.validation_held_out:
         return None  # trained-on images look more certain than new ones: a temperature from them would mislead
-    scaled, (logits, held_out) = _logits(test, predicted(dataset.validation.x, name="validation"))
-    temperature = metrics.temperature_scale(held_out, dataset.validation.y)
-    probs = metrics.apply_temperature(logits, temperature).mean(axis=0)
+    held_out = predicted(dataset.validation.x, name="validation")
+    scaled = "log probabilities" if test.samples is None or held_out.samples is None else "logits"
+    fitted, weights = scalable(held_out, scaled)
+    temperature = metrics.temperature_scale(fitted, dataset.validation.y, weights=weights)
+    logits, weights = scalable(test, scaled)
+    probs = average(metrics.apply_temperature(logits, temperature), weights)
     scores = of_probs(probs, dataset.test.y, num_resamples=count)
     return {"softmax_temperature": float(temperature), "scaled": scaled, **scores}
-
-
-def _logits(*predictives: Predictive) -> tuple[str, list[Any]]:
-    """What a softmax temperature divides: the logits `[S, N, K]` of all draws, if every prediction has them."""
-    if all(predictive.samples is not None for predictive in predictives):
-        return "logits", [predictive.logits for predictive in predictives]
-    smallest = np.finfo(np.float64).tiny
-    return "log probabilities", [np.log(np.maximum(p.mean, smallest))[np.newaxis] for p in predictives]

@@ -44,9 +44,10 @@ class PoissonBootstrap:
 
     def intervals(self, values: Mapping[str, float]) -> dict[str, dict[str, float]]:
         """Ends by name, of `accuracy`, `nll`, `brier` and, mirrored at its value and cut off at 0, of `ece`."""
-        total = np.maximum(self._sums[:, 3], 1)
-        drawn = dict(zip(("accuracy", "nll", "brier"), (self._sums[:, :3] / total[:, np.newaxis]).T, strict=True))
-        drawn["ece"] = np.maximum(2 * values["ece"] - np.abs(self._gaps).sum(axis=1) / total, 0.0)
+        made = self._sums[:, 3] > 0  # of few examples a resample may have no copy, and no figures
+        sums, gaps = self._sums[made], self._gaps[made]
+        drawn = dict(zip(("accuracy", "nll", "brier"), (sums[:, :3] / sums[:, 3:]).T, strict=True))
+        drawn["ece"] = np.maximum(2 * values["ece"] - np.abs(gaps).sum(axis=1) / sums[:, 3], 0.0)
         ends = ((1 - self._level) / 2, (1 + self._level) / 2)
         return {
             name: dict(zip(("lower", "upper"), map(float, np.quantile(array, ends)), strict=True))

@@ -10,17 +10,23 @@ import numpy as np
 
 from bayesconv import metrics
 from bayesconv.data import Dataset
+from bayesconv.evaluation.draws import evened
+from bayesconv.evaluation.intervals import LEVEL, SEED, resampled, told_apart
 from bayesconv.evaluation.predicting import provenance
+from bayesconv.evaluation.quantile_scores import calibration, credible
+from bayesconv.evaluation.real_targets import gaussian_crps, has_density, has_moments, known_levels
 from bayesconv.evaluation.regression_tables import tables
 from bayesconv.evaluation.sets import corrupted, out_of_distribution
+from bayesconv.metrics.checks import Floats
+from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
 from bayesconv.runs import Run
 
 __all__ = ["report", "scores", "tables"]
 
-LEVELS = (0.5, 0.9)  # of the intervals
 _DRAWN = 1024  # targets an example behind a CRPS, at least
-_LEVEL, _SEED = 0.95, 0  # of the bootstrap
+_STDS = ("aleatoric_std", "epistemic_std", "total_std")
+_ENTROPIES = ("predictive_entropy", "expected_entropy", "mutual_information")
 
 
 def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> dict[str, Any]:
@@ -42,12 +48,12 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
         "num_examples": len(dataset.test.y),
         "targets": list(dataset.class_names),
         **scores(test, dataset.test.y, num_resamples=count),
-        "ood": {name: _against(test, predicted(x, name=name)) for name, x in out_of_distribution(run, dataset)},
+        "ood": {name: _against(test, predicted(x, name=name), count) for name, x in out_of_distribution(run, dataset)},
         "shift": {
             name: [scores(predicted(x, name=name), dataset.test.y) for x in sets]
             for name, sets in corrupted(run, dataset)
         },
-        "bootstrap": {"num_resamples": count, "level": _LEVEL, "seed": _SEED},
+        "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},
         **provenance(run, test),
     }
 
@@ -64,30 +70,38 @@ def scores(predictive: Predictive, targets: Any, *, num_resamples: int = 0) -> d
       `rmse` and `mae`; `nll`, of the mixture over the draws, in nats an example; `crps`; `pinball`, the mean pinball
       loss of a likelihood of quantiles; under `credible`, for every level, the coverage (`picp`), mean width (`mpiw`)
       and interval score of central intervals; the quantile calibration error with the band of a calibrated model;
-      AUSE; and mean standard deviations and entropies. Errors, widths and CRPS are in the unit of the targets.
+      AUSE; and mean standard deviations and entropies. Errors, widths and CRPS are in the unit of the targets. All but
+      AUSE have intervals, next to them under `intervals`.
     """
     y = np.reshape(np.asarray(targets, float), predictive.mean.shape)
     by_example = _by_example(predictive, y)
-    error = predictive.mean - y
     return {
         **{name: _score(name, values) for name, values in by_example.items()},
-        "intervals": {name: _interval(name, v, num_resamples) for name, v in by_example.items() if num_resamples},
-        "credible": _credible(predictive, y),
-        "calibration": _calibration(predictive, y),
-        "ause": _ause(predictive, np.abs(error)),
-        **{name: _mean(getattr(predictive, name, None)) for name in ("aleatoric_std", "epistemic_std", "total_std")},
-        **{
-            name: _mean(getattr(predictive, name))
-            for name in ("predictive_entropy", "expected_entropy", "mutual_information")
-        },
+        "intervals": _intervals(by_example, num_resamples),
+        "credible": credible(predictive, y, num_resamples),
+        "calibration": calibration(predictive, y, num_resamples),
+        "ause": _ause(predictive, np.abs(predictive.mean - y)),
     }
 
 
 def _by_example(predictive: Predictive, y: Any) -> dict[str, Any]:
-    """For each score what it is a mean of, `[N]`, or None."""
+    """For each score and spread what it is a mean of, `[N]`, or None."""
     error = predictive.mean - y
-    found = {"rmse": np.square(error).mean(axis=1), "mae": np.abs(error).mean(axis=1)}
-    return {**found, "nll": _nll(predictive, y), "crps": _crps(predictive, y), "pinball": _pinball(predictive, y)}
+    return {
+        "rmse": np.square(error).mean(axis=1),
+        "mae": np.abs(error).mean(axis=1),
+        "nll": _nll(predictive, y),
+        "crps": _crps(predictive, y),
+        "pinball": _pinball(predictive, y),
+        **{name: _finite(getattr(predictive, name, None)) for name in (*_STDS, *_ENTROPIES)},
+    }
+
+
+def _finite(values: Any) -> Any:
+    """Means over the targets of an example, `[N]`; None if one is infinite or not known."""
+    if values is None or not np.isfinite(values).all():
+        return None
+    return np.reshape(values, (len(values), -1)).mean(axis=1)
 
 
 def _score(name: str, values: Any) -> float | None:
@@ -97,74 +111,41 @@ def _score(name: str, values: Any) -> float | None:
     return math.sqrt(mean) if name == "rmse" else mean
 
 
-def _interval(name: str, values: Any, num_resamples: int) -> dict[str, float] | None:
-    if values is None or len(values) < 2:
-        return None
-    of = (lambda v: math.sqrt(np.mean(v))) if name == "rmse" else (lambda v: float(np.mean(v)))
-    found = metrics.bootstrap(of, values, num_resamples=num_resamples, level=_LEVEL, seed=_SEED)
-    return {"lower": found.lower, "upper": found.upper}
+def _intervals(by_example: dict[str, Any], num_resamples: int) -> dict[str, Any]:
+    known = {name: values for name, values in by_example.items() if values is not None}
+    averaged = means(known)
 
+    def figures(counts: Floats) -> dict[str, Floats]:
+        found = dict(averaged(counts))
+        return {**found, "rmse": np.sqrt(found["rmse"])}
 
-def _has_density(predictive: Predictive) -> bool:
-    return predictive.noise_variance is not None and predictive.samples is not None
+    ends = resampled(figures, len(known["rmse"]), num_resamples)
+    return {name: ends.get(name) for name in by_example} if num_resamples else {}
 
 
 def _nll(predictive: Predictive, y: Any) -> Any:
-    if _has_density(predictive):
+    if has_density(predictive):
         return -predictive.log_prob(y)
-    if predictive.noise_variance is None:
+    if not has_moments(predictive):
         return None
     z = (y - predictive.mean) / predictive.total_std  # a single pass: a normal of these moments
     return (0.5 * z**2 + np.log(predictive.total_std) + 0.5 * np.log(2 * np.pi)).sum(axis=1)
 
 
 def _crps(predictive: Predictive, y: Any) -> Any:
-    if _has_density(predictive):
-        count = max(1, _DRAWN // len(predictive.logits))
-        drawn = predictive.sample_targets(count, seed=_SEED)
-        return np.array([metrics.sample_crps(drawn[:, n], y[n]) for n in range(len(y))])
-    if predictive.noise_variance is None:
-        return None
-    return np.array([metrics.gaussian_crps(*row) for row in zip(predictive.mean, predictive.total_std, y, strict=True)])
-
-
-def _levels(predictive: Predictive) -> list[float]:
-    return list(predictive.likelihood_options.get("levels", ())) if predictive.samples is not None else []
+    if not has_density(predictive):
+        return gaussian_crps(predictive, y)
+    count = max(1, _DRAWN // len(predictive.logits)) * len(predictive.logits)
+    drawn = evened(predictive, count).sample_targets(seed=SEED)
+    return np.array([metrics.sample_crps(drawn[:, n], y[n]) for n in range(len(y))])
 
 
 def _pinball(predictive: Predictive, y: Any) -> Any:
     losses = []
-    for level in _levels(predictive):
+    for level in known_levels(predictive):
         error = y - predictive.quantile(level)
         losses.append(np.maximum(level * error, (level - 1.0) * error).mean(axis=1))
     return np.mean(losses, axis=0) if losses else None
-
-
-def _credible(predictive: Predictive, y: Any) -> dict[str, dict[str, float]]:
-    found = {}
-    for level in LEVELS:
-        try:
-            lower, upper = predictive.interval(level)
-        except (AttributeError, ValueError):  # no draws, or a likelihood of other quantiles
-            continue
-        found[f"{level:g}"] = {
-            "picp": metrics.interval_coverage(lower, upper, y),
-            "mpiw": metrics.mean_interval_width(lower, upper),
-            "interval_score": metrics.interval_score(lower, upper, y, miscoverage=1.0 - level),
-        }
-    return found
-
-
-def _calibration(predictive: Predictive, y: Any) -> dict[str, Any] | None:
-    if levels := _levels(predictive):
-        shares = [float(np.mean(y < predictive.quantile(level))) for level in levels]
-        return {"value": float(np.mean(np.abs(np.subtract(shares, levels)))), "null": None, "below": shares}
-    if predictive.noise_variance is None:
-        return None
-    exact = _has_density(predictive)
-    pit = predictive.cdf(y) if exact else metrics.gaussian_pit(predictive.mean, predictive.total_std, y)
-    null = metrics.quantile_calibration_null(pit.size)._asdict()
-    return {"value": metrics.quantile_calibration_error(np.clip(pit, 0.0, 1.0)), "null": null}
 
 
 def _ause(predictive: Predictive, errors: Any) -> float | None:
@@ -175,22 +156,24 @@ def _ause(predictive: Predictive, errors: Any) -> float | None:
 def _spread(predictive: Predictive) -> Any:
     """How unsure each target is: its standard deviation, or the width of the widest interval of quantiles."""
     if predictive.noise_variance is not None:
-        return predictive.total_std if np.isfinite(predictive.total_std).all() else None  # df of 2 and less
-    levels = _levels(predictive)
+        return predictive.total_std if has_moments(predictive) else None
+    levels = known_levels(predictive)
     return predictive.quantile(levels[-1]) - predictive.quantile(levels[0]) if levels else None
 
 
-def _against(test: Predictive, strange: Predictive) -> dict[str, Any]:
-    found = {"num_examples": len(strange.mean), "epistemic_std": _mean(strange.std), "spread": _mean(_spread(strange))}
-    auroc: dict[str, float | None] = {"epistemic_std": None, "spread": None}
-    if test.std.any():
-        auroc["epistemic_std"] = metrics.ood_auroc(test.std.mean(axis=1), strange.std.mean(axis=1))
-    if _spread(test) is not None and _spread(strange) is not None:
-        auroc["spread"] = metrics.ood_auroc(_spread(test).mean(axis=-1), _spread(strange).mean(axis=-1))
-    return {"auroc": auroc, **found}
+def _against(test: Predictive, strange: Predictive, num_resamples: int) -> dict[str, Any]:
+    familiar, others = _strangeness(test), _strangeness(strange)
+    if not test.std.any():
+        familiar["epistemic_std"] = None
+    known = [name for name in familiar if familiar[name] is not None and others[name] is not None]
+    auroc = {name: metrics.ood_auroc(familiar[name], others[name]) if name in known else None for name in familiar}
+    return {
+        "auroc": auroc,
+        "intervals": {"auroc": told_apart(familiar, others, num_resamples)},
+        "num_examples": len(strange.mean),
+        **{name: _score(name, values) for name, values in others.items()},
+    }
 
 
-def _mean(values: Any) -> float | None:
-    if values is None or not np.isfinite(values).all():
-        return None
-    return float(np.mean(values))
+def _strangeness(predictive: Predictive) -> dict[str, Any]:
+    return {"epistemic_std": _finite(predictive.std), "spread": _finite(_spread(predictive))}

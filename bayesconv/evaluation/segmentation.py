@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,8 @@ import numpy as np
 
 from bayesconv import metrics
 from bayesconv.data import Dataset
+from bayesconv.evaluation.intervals import LEVEL, SEED, or_none, told_apart
+from bayesconv.evaluation.pixel_intervals import pixel_intervals
 from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.segmentation_tables import tables
 from bayesconv.evaluation.sets import corrupted, out_of_distribution
@@ -20,7 +21,6 @@ from bayesconv.runs import Run
 
 __all__ = ["report", "scores", "tables"]
 
-_LEVEL, _SEED = 0.95, 0  # of the bootstrap
 _SCORES = ("predictive_entropy", "mutual_information")
 
 
@@ -40,17 +40,18 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
     predicted = functools.partial(predicted, keep_samples=False)
     count, names = run.config.evaluation.bootstrap, list(dataset.class_names)
     test = predicted(dataset.test.x, name="test")
+    familiar = _by_image(test, _counted(dataset.test.y, dataset.ignored_label), run.has_several_functions)
     scored = functools.partial(scores, labels=dataset.test.y, class_names=names, ignored_label=dataset.ignored_label)
     return {
         "dataset": dataset.name,
         "num_images": len(dataset.test.y),
         **scored(test, num_resamples=count),
         "ood": {
-            name: _against(test, predicted(x, name=name), run.has_several_functions)
+            name: _against(familiar, predicted(x, name=name), run.has_several_functions, count)
             for name, x in out_of_distribution(run, dataset)
         },
         "shift": {name: [scored(predicted(x, name=name)) for x in sets] for name, sets in corrupted(run, dataset)},
-        "bootstrap": {"num_resamples": count, "level": _LEVEL, "seed": _SEED},
+        "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},
         **provenance(run, test),
     }
 
@@ -75,24 +76,31 @@ def scores(
     Returns:
       `accuracy`, `nll`, `brier` and `ece` of pixels, nats a pixel; the IoU of each class and their mean, of all images
       together; the AUROC of telling wrong pixels from right ones by two uncertainties (`error_auroc`); mean
-      uncertainties of pixels, in nats.
+      uncertainties of pixels, in nats. All but `error_auroc` have `intervals`, over images.
     """
-    y = np.asarray(labels)
-    counted = np.ones(y.shape, bool) if ignored_label is None else y != ignored_label
+    y, counted = np.asarray(labels), _counted(labels, ignored_label)
     probs, true = predictive.mean[counted], y[counted]
     by_image = _confusions(predictive.mean, y, counted)
+    uncertainties = {name: getattr(predictive, name)[counted] for name in UNCERTAINTIES}
     overlap = metrics.intersection_over_union(by_image.sum(axis=0))
     found = {
         "accuracy": _accuracy(by_image),
         "mean_iou": _mean_iou(by_image),
-        "iou": {name: _or_none(value) for name, value in zip(class_names, overlap, strict=True)},
+        "iou": {name: or_none(value) for name, value in zip(class_names, overlap, strict=True)},
         "nll": metrics.negative_log_likelihood(probs, true),
         "brier": metrics.brier_score(probs, true),
         "ece": metrics.expected_calibration_error(probs, true),
         "error_auroc": _error_auroc(predictive, probs.argmax(axis=-1) != true, counted),
-        **{name: float(getattr(predictive, name)[counted].mean()) for name in UNCERTAINTIES},
+        **{name: float(values.mean()) for name, values in uncertainties.items()},
     }
-    return {**found, "intervals": _intervals(by_image, num_resamples)}
+    options: dict[str, Any] = {"class_names": class_names, "num_resamples": num_resamples}
+    images = np.nonzero(counted)[0]
+    return {**found, "intervals": pixel_intervals(by_image, probs, true, images, uncertainties, **options)}
+
+
+def _counted(labels: Any, ignored_label: int | None) -> Any:
+    """Which pixels are not to be left out."""
+    return np.ones(np.shape(labels), bool) if ignored_label is None else np.asarray(labels) != ignored_label
 
 
 def _confusions(probs: Any, labels: Any, counted: Any) -> Any:
@@ -111,14 +119,6 @@ def _mean_iou(by_image: Any) -> float:
     return metrics.mean_intersection_over_union(by_image.sum(axis=0))
 
 
-def _intervals(by_image: Any, num_resamples: int) -> dict[str, dict[str, float]]:
-    if not num_resamples or len(by_image) < 2:
-        return {}
-    options: dict[str, Any] = {"num_resamples": num_resamples, "level": _LEVEL, "seed": _SEED}
-    found = metrics.bootstrap_report({"accuracy": _accuracy, "mean_iou": _mean_iou}, by_image, **options)
-    return {name: {"lower": interval.lower, "upper": interval.upper} for name, interval in found.items()}
-
-
 def _error_auroc(predictive: Predictive, is_wrong: Any, counted: Any) -> dict[str, float | None]:
     auroc: dict[str, float | None] = dict.fromkeys(_SCORES)
     if 0 < is_wrong.sum() < len(is_wrong):
@@ -128,17 +128,21 @@ def _error_auroc(predictive: Predictive, is_wrong: Any, counted: Any) -> dict[st
     return auroc
 
 
-def _against(test: Predictive, strange: Predictive, has_several: bool) -> dict[str, Any]:
-    means = [{name: getattr(p, name).mean(axis=(1, 2)) for name in UNCERTAINTIES} for p in (test, strange)]
-    auroc: dict[str, float | None] = {name: metrics.ood_auroc(*(mean[name] for mean in means)) for name in _SCORES}
-    if not has_several:
-        auroc["mutual_information"] = None  # one function only: it is zero everywhere and tells nothing apart
+def _by_image(predictive: Predictive, counted: Any, has_several: bool) -> dict[str, Any]:
+    """Mean uncertainties of the pixels that count, of each image that has any, `[N]`, by what tells images apart."""
+    known = counted.any(axis=(1, 2))
+    sizes = counted[known].sum(axis=(1, 2))
+    means = {name: (getattr(predictive, name) * counted)[known].sum(axis=(1, 2)) / sizes for name in _SCORES}
+    # One function only: its mutual information is zero everywhere and tells nothing apart.
+    return means if has_several else {**means, "mutual_information": None}
+
+
+def _against(familiar: Any, strange: Predictive, has_several: bool, num_resamples: int) -> dict[str, Any]:
+    others = _by_image(strange, np.ones(strange.mean.shape[:-1], bool), has_several)
+    auroc = {n: None if familiar[n] is None else metrics.ood_auroc(familiar[n], others[n]) for n in _SCORES}
     return {
         "auroc": auroc,
-        **{name: float(means[1][name].mean()) for name in UNCERTAINTIES},
+        "intervals": {"auroc": told_apart(familiar, others, num_resamples)},
+        **{name: float(getattr(strange, name).mean()) for name in UNCERTAINTIES},
         "num_images": len(strange.mean),
     }
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

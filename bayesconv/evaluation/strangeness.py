@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bayesconv import metrics
-from bayesconv.evaluation.class_scores import LEVEL, SEED, or_none
+from bayesconv.evaluation.intervals import LEVEL, SEED, ends
 from bayesconv.evaluation.uncertainties import ALL_SCORES, mean_uncertainties, uncertainty_scores
 from bayesconv.prediction import Predictive
 
@@ -28,7 +28,7 @@ def against(test: Mapping[str, Any], strange: Predictive, *, num_resamples: int,
     found = {name: _intervals(test[name], scores[name], num_resamples) for name in known} if num_resamples else {}
     return {
         **{figure: {name: values.get(name, {}).get(figure) for name in ALL_SCORES} for figure in _FIGURES},
-        "intervals": {figure: {name: ends[figure] for name, ends in found.items()} for figure in _FIGURES},
+        "intervals": {figure: {name: of_score[figure] for name, of_score in found.items()} for figure in _FIGURES},
         **mean_uncertainties(strange),
         "num_images": len(strange.mean),
     }
@@ -36,6 +36,4 @@ def against(test: Mapping[str, Any], strange: Predictive, *, num_resamples: int,
 
 def _intervals(inside: Any, outside: Any, num_resamples: int) -> dict[str, Any]:
     found = metrics.ood_intervals(inside, outside, num_resamples=num_resamples, level=LEVEL, seed=SEED)
-    return {
-        name: {"lower": or_none(interval.lower), "upper": or_none(interval.upper)} for name, interval in found.items()
-    }
+    return {name: ends(interval) for name, interval in found.items()}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bayesconv import metrics
+from bayesconv.evaluation.draws import average, weights_of
 from bayesconv.prediction import Predictive
 
 UNCERTAINTIES = ("predictive_entropy", "expected_entropy", "mutual_information")
@@ -40,7 +41,7 @@ def uncertainty_scores(predictive: Predictive, *, has_several: bool = True) -> d
         predictive.std, predictive.mean.argmax(axis=-1)[:, np.newaxis], axis=-1
     )[:, 0]
     if predictive.samples is not None:
-        scores["energy"] = -_log_partition(predictive.samples)
+        scores["energy"] = -_log_partition(predictive.samples, weights_of(predictive))
     if predictive.votes is not None:
         scores["variation_ratio"] = predictive.variation_ratio
     known = [name for name in ALL_SCORES if name in scores and (has_several or name not in _OF_DRAWS)]
@@ -49,15 +50,22 @@ def uncertainty_scores(predictive: Predictive, *, has_several: bool = True) -> d
 
 def mean_uncertainties(predictive: Predictive) -> dict[str, float | None]:
     """Means over the images, in nats; of the disagreement, a share of pairs of draws, too."""
+    found = uncertainties_by_example(predictive)
+    return {name: None if values is None else float(values.mean()) for name, values in found.items()}
+
+
+def uncertainties_by_example(predictive: Predictive) -> dict[str, Any]:
+    """What those are means of, `[N]`, or None."""
     names = (*UNCERTAINTIES, "mutual_information_corrected")
-    means: dict[str, float | None] = {name: float(getattr(predictive, name).mean()) for name in names}
-    return {**means, "disagreement": None if predictive.votes is None else float(predictive.disagreement.mean())}
+    disagreement = None if predictive.votes is None else predictive.disagreement
+    return {**{name: getattr(predictive, name) for name in names}, "disagreement": disagreement}
 
 
-def _log_partition(logits: Any) -> Any:
+def _log_partition(logits: Any, weights: Any) -> Any:
     """Logsumexp of the mean logits of the draws, `[S, N, K]` to `[N]`, in portions."""
     step = max(1, _NUMBERS_AT_ONCE // (logits.shape[0] * logits.shape[2]))
-    parts = [logits[:, i : i + step].astype(np.float64).mean(axis=0) for i in range(0, logits.shape[1], step)]
+    starts = range(0, logits.shape[1], step)
+    parts = [average(logits[:, i : i + step].astype(np.float64), weights) for i in starts]
     means = np.concatenate(parts)
     largest = means.max(axis=1)
     return largest + np.log(np.exp(means - largest[:, np.newaxis]).sum(axis=1))

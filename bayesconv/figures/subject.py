@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from bayesconv import evaluation
@@ -17,14 +18,15 @@ class Subject:
     Args:
       run: A trained run.
       dataset: Its data.
+      how: `method`, `num_samples` and `seed` of `evaluation.predict`, where they are not those of the configuration.
     """
 
-    def __init__(self, run: Run, dataset: Dataset) -> None:
-        self.run, self.dataset = run, dataset
+    def __init__(self, run: Run, dataset: Dataset, how: Mapping[str, Any] | None = None) -> None:
+        self.run, self.dataset, self.how = run, dataset, dict(how or {})
 
     def predict(self, images: Any, name: str, *, keep_samples: bool | None = None) -> Predictive:
         """The run's prediction for images of that name."""
-        return evaluation.predict(self.run, images, keep_samples=keep_samples, name=name)
+        return evaluation.predict(self.run, images, keep_samples=keep_samples, name=name, **self.how)
 
     @functools.cached_property
     def task(self) -> str:
@@ -60,5 +62,7 @@ class Subject:
         settings = self.run.config.evaluation
         if not self.run.is_random:
             return bool(self.run.others)
-        is_fixed = settings.method == "sampling" and settings.num_samples != "auto"
-        return is_fixed and (settings.num_samples != 1 or bool(self.run.others))
+        method = self.how.get("method", settings.method)
+        draws = self.how.get("num_samples", settings.num_samples)
+        is_fixed = method == "sampling" and draws != "auto"
+        return is_fixed and (draws != 1 or bool(self.run.others))

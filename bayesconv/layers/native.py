@@ -1,8 +1,8 @@
 """Convolutions and their transposes on TensorFlow's ops, in every rank, type and number of groups.
 
-On a CPU TensorFlow has no kernel, or no gradient, for groups in three dimensions, and for groups or dilations in
-float64. There the kernel is written out, with zeros between its taps and outside its groups, in three dimensions block
-by block.
+On a CPU TensorFlow has no kernel, or no gradient, for groups in three dimensions, and where oneDNN does not compute,
+for groups or dilations: in float64, and in every type on processors on which TensorFlow leaves oneDNN off. There the
+kernel is written out, with zeros between its taps and outside its groups, block by block.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from bayesconv.layers.shapes import static_sizes
@@ -38,18 +39,42 @@ def convolve(
     if len(strides) == 1:  # TensorFlow takes stride and dilation together in two dimensions only
         plane = inputs[:, tf.newaxis], kernel[tf.newaxis], (1, *strides), (1, *dilations)
         return tf.squeeze(convolve(*plane, groups, padding), axis=1)
-    kernel, dilations, groups = _supported(kernel, dilations, groups)
+    kernel, dilations = _supported(kernel, dilations)
     if _is_misread(inputs, strides, groups, static_sizes(kernel)[-2]):
         inputs, kernel = _with_zeros(inputs, -1), _with_zeros(kernel, -2)
-    if len(strides) == 3 and groups > 1:
+    if groups > 1 and not _takes_groups(len(strides), kernel.dtype):
         return _in_blocks(lambda x, k: convolve(x, k, strides, dilations, 1, padding), inputs, kernel, groups)
     op: Any = tf.nn.conv2d if len(strides) == 2 else tf.nn.conv3d
     return op(inputs, kernel, (1, *strides, 1), padding, dilations=(1, *dilations, 1))
 
 
 def takes_same(rank: int, dtype: tf.DType) -> bool:
-    """Whether `convolve` may be left to pad by itself; in float64 `conv3d` is wrong where strides exceed filters."""
-    return rank < 3 or dtype != tf.float64
+    """Whether `convolve` may be left to pad: without oneDNN `conv3d` is wrong where strides exceed filters."""
+    return rank < 3 or _is_by_onednn(dtype)
+
+
+def _takes_groups(rank: int, dtype: tf.DType) -> bool:
+    return rank < 3 and _is_by_onednn(dtype)
+
+
+def _is_by_onednn(dtype: tf.DType) -> bool:
+    return dtype != tf.float64 and _is_onednn_on()
+
+
+@functools.cache
+def _is_onednn_on() -> bool:
+    # No public function tells. Of TensorFlow's kernels for a CPU only oneDNN's have the slopes of groups.
+    if tf.config.list_physical_devices("GPU"):
+        return True  # whose kernels have them
+    images, slopes = np.zeros([1, 1, 1, 2], np.float32), np.zeros([1, 1, 1, 2], np.float32)
+    with tf.init_scope(), tf.device("CPU"):
+        try:
+            tf.raw_ops.Conv2DBackpropFilter(
+                input=images, filter_sizes=[1, 1, 1, 2], out_backprop=slopes, strides=[1] * 4, padding="VALID"
+            )
+        except tf.errors.OpError:
+            return False
+    return True
 
 
 def _in_blocks(
@@ -89,11 +114,11 @@ def convolve_transpose(
     if len(strides) == 1:
         plane = inputs[:, tf.newaxis], kernel[tf.newaxis], (1, *strides), (1, *dilations)
         return tf.squeeze(convolve_transpose(*plane, groups, (1, *output_sizes), padding), axis=1)
-    kernel, dilations, groups = _supported(kernel, dilations, groups)
+    kernel, dilations = _supported(kernel, dilations)
     if _is_misread(inputs, strides, groups, static_sizes(kernel)[-1]):  # its gradient is a convolution of one channel
         wide = convolve_transpose(inputs, _with_zeros(kernel, -1), strides, dilations, groups, output_sizes, padding)
         return tf.split(wide, 2, axis=-1)[0]
-    if len(strides) == 3 and groups > 1:
+    if groups > 1 and not _takes_groups(len(strides), kernel.dtype):
         ungrouped = functools.partial(
             convolve_transpose,
             strides=strides,
@@ -118,14 +143,12 @@ def _outputs_before_inputs(kernel: tf.Tensor, groups: int) -> tf.Tensor:
     return tf.reshape(swapped, [*taps, outputs // groups, groups * inputs])
 
 
-def _supported(kernel: tf.Tensor, dilations: Ints, groups: int) -> tuple[tf.Tensor, Ints, int]:
-    """The kernel, dilations and groups of the same convolution for which TensorFlow has kernels and gradients."""
-    ones = (1,) * len(dilations)
-    if kernel.dtype == tf.float64:
-        return written_out(kernel, dilations, groups), ones, 1
-    if len(dilations) == 3 and dilations[1] != dilations[2]:  # whose order conv3d's shape inference confuses
-        return _with_gaps(kernel, dilations), ones, groups
-    return kernel, dilations, groups
+def _supported(kernel: tf.Tensor, dilations: Ints) -> tuple[tf.Tensor, Ints]:
+    """The kernel and dilations of the same convolution for which TensorFlow has kernels and gradients."""
+    is_confused = len(dilations) == 3 and dilations[1] != dilations[2]  # conv3d's shape inference, about their order
+    if is_confused or not _is_by_onednn(kernel.dtype):
+        return _with_gaps(kernel, dilations), (1,) * len(dilations)
+    return kernel, dilations
 
 
 def _is_misread(inputs: tf.Tensor, strides: Ints, groups: int, channels: int) -> bool:
@@ -137,11 +160,6 @@ def _is_misread(inputs: tf.Tensor, strides: Ints, groups: int, channels: int) ->
 def _with_zeros(tensor: tf.Tensor, axis: int) -> tf.Tensor:
     """The tensor with an axis of size 1 doubled by zeros."""
     return tf.concat([tensor, tf.zeros_like(tensor)], axis=axis)
-
-
-def written_out(kernel: tf.Tensor, dilations: Ints, groups: int) -> tf.Tensor:
-    """The kernel of the same convolution without dilations and groups."""
-    return _block_diagonal(_with_gaps(kernel, dilations), groups)
 
 
 def _with_gaps(kernel: tf.Tensor, dilations: Ints) -> tf.Tensor:

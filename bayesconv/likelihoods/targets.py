@@ -32,6 +32,12 @@ def check_real(targets: np.ndarray, likelihood: str) -> None:
     """Raises a ValueError unless the targets are finite real numbers."""
     if not np.issubdtype(targets.dtype, np.number) or np.issubdtype(targets.dtype, np.complexfloating):
         raise ValueError(f"The {likelihood} likelihood takes real numbers. Received dtype {targets.dtype.name}.")
+    missing = targets.size - int(np.isfinite(targets).sum())
+    if missing:
+        raise ValueError(
+            f"The {likelihood} likelihood takes finite targets. Received {missing} of {targets.size} that are not; "
+            "leave out the examples that they are of."
+        )
 
 
 def check_share(likelihood: str, num_outputs: int, each: int) -> int:

@@ -51,7 +51,7 @@ def check_scores(name: str, scores: npt.ArrayLike) -> Floats:
     """`scores` in float64 if it is a finite, non-empty vector."""
     s = np.asarray(scores, np.float64)
     if s.ndim != 1 or not s.size or not np.isfinite(s).all():
-        raise ValueError(f"`{name}` must be a vector of finite numbers, not empty. Received shape {list(s.shape)}.")
+        raise ValueError(f"`{name}` must be a vector of finite numbers, not empty. Received {_received(s)}.")
     return s
 
 
@@ -59,7 +59,7 @@ def check_values(name: str, values: npt.ArrayLike, shape: tuple[int, ...] | None
     """`values` in float64 if it is finite, not empty, no scalar, and of `shape` if that is given."""
     v = np.asarray(values, np.float64)
     if v.ndim < 1 or not v.size or not np.isfinite(v).all():
-        raise ValueError(f"`{name}` must hold finite numbers, not empty. Received shape {list(v.shape)}.")
+        raise ValueError(f"`{name}` must hold finite numbers, not empty. Received {_received(v)}.")
     if shape is not None and v.shape != shape:
         raise ValueError(f"`{name}` must have shape {list(shape)}, as the rest. Received shape {list(v.shape)}.")
     return v
@@ -69,7 +69,7 @@ def check_logits(name: str, logits: npt.ArrayLike) -> Floats:
     """`logits` in float64 as `[S, N, K]` if it is that, or `[N, K]` for a single sample, and finite."""
     z = np.asarray(logits, np.float64)
     if z.ndim not in (2, 3) or not z.size or not np.isfinite(z).all():
-        raise ValueError(f"`{name}` must be [N, K] or [S, N, K], finite and not empty. Received shape {list(z.shape)}.")
+        raise ValueError(f"`{name}` must be [N, K] or [S, N, K], finite and not empty. Received {_received(z)}.")
     return z.reshape(-1, *z.shape[-2:])
 
 
@@ -85,3 +85,9 @@ def check_at_least(name: str, value: int, least: int) -> int:
     if value < least:
         raise ValueError(f"`{name}` must be at least {least}. Received {value}.")
     return value
+
+
+def _received(values: Floats) -> str:
+    """The shape, and how many numbers are not finite if any are."""
+    missing = int(values.size - np.isfinite(values).sum())
+    return f"shape {list(values.shape)}" + (f", {missing} of {values.size} not finite" if missing else "")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax, logsumexp, softmax
 
-from bayesconv.metrics.checks import Floats, check_labelled, check_labels, check_logits, check_probs
+from bayesconv.metrics.checks import Floats, check_labelled, check_labels, check_logits, check_probs, check_values
 
 _TEMPERATURES = (0.05, 20.0)
 _LARGEST_BIAS = 50.0
@@ -28,12 +28,15 @@ class IsotonicScaling(NamedTuple):
     regressors: Sequence[Any]  # [K] of sklearn.isotonic.IsotonicRegression
 
 
-def temperature_scale(logits_val: npt.ArrayLike, labels_val: npt.ArrayLike) -> float:
+def temperature_scale(
+    logits_val: npt.ArrayLike, labels_val: npt.ArrayLike, *, weights: npt.ArrayLike | None = None
+) -> float:
     """The temperature T in [0.05, 20] whose softmax(logits / T) has the least NLL on held-out data.
 
     Args:
       logits_val: `[N, K]`, or `[S, N, K]` for weight samples, whose tempered probabilities are averaged.
       labels_val: `[N]` integers in `[0, K)`, of data that the model was not trained on.
+      weights: What each of the S samples counts, `[S]`; they count equally by default.
 
     Returns:
       T; above 1 means overconfident. A value next to an end of the range means that there is no minimum inside it.
@@ -51,11 +54,11 @@ def temperature_scale(logits_val: npt.ArrayLike, labels_val: npt.ArrayLike) -> f
     from scipy.optimize import minimize_scalar
 
     logits = check_logits("logits_val", logits_val)
-    labels = check_labels(labels_val, *logits.shape[1:])
+    labels, log_weights = check_labels(labels_val, *logits.shape[1:]), _log_weights(weights, len(logits))
 
     def loss(log_temperature: float) -> float:
         log_probs = log_softmax(logits / np.exp(log_temperature), axis=-1)[:, np.arange(len(labels)), labels]
-        return -float(np.mean(logsumexp(log_probs, axis=0)))  # up to log S, which moves no minimum
+        return -float(np.mean(logsumexp(log_probs + log_weights, axis=0)))
 
     return float(np.exp(minimize_scalar(loss, bounds=np.log(_TEMPERATURES), method="bounded").x))
 
@@ -75,7 +78,9 @@ def apply_temperature(logits: npt.ArrayLike, temperature: float) -> Floats:
     return softmax(np.asarray(logits, np.float64) / temperature, axis=-1)
 
 
-def vector_scale(logits_val: npt.ArrayLike, labels_val: npt.ArrayLike) -> VectorScaling:
+def vector_scale(
+    logits_val: npt.ArrayLike, labels_val: npt.ArrayLike, *, weights: npt.ArrayLike | None = None
+) -> VectorScaling:
     """The scale and bias of each class whose softmax(scale * logits + bias) has the least NLL on held-out data.
 
     It is `temperature_scale` with 2 K numbers in place of one: it mends classes that are predicted too often, and wants
@@ -85,6 +90,7 @@ def vector_scale(logits_val: npt.ArrayLike, labels_val: npt.ArrayLike) -> Vector
     Args:
       logits_val: `[N, K]`, or `[S, N, K]` for weight samples, whose scaled probabilities are averaged.
       labels_val: `[N]` integers in `[0, K)`, of data that the model was not trained on.
+      weights: What each of the S samples counts, `[S]`; they count equally by default.
 
     Raises:
       ValueError: If the shapes do not match, a logit is not finite or a label is out of range.
@@ -101,17 +107,17 @@ def vector_scale(logits_val: npt.ArrayLike, labels_val: npt.ArrayLike) -> Vector
 
     logits = check_logits("logits_val", logits_val)
     num_samples, num_examples, num_classes = logits.shape
-    labels = check_labels(labels_val, num_examples, num_classes)
+    labels, log_weights = check_labels(labels_val, num_examples, num_classes), _log_weights(weights, num_samples)
     hits = np.eye(num_classes)[labels]
 
     def loss(both: Floats) -> tuple[float, Floats]:
         log_probs = log_softmax(both[:num_classes] * logits + both[num_classes:], axis=-1)
-        of_label = log_probs[:, np.arange(num_examples), labels]
+        of_label = log_probs[:, np.arange(num_examples), labels] + log_weights
         together = logsumexp(of_label, axis=0)
-        # d -log mean_s p_s(label) / d logit_s = share_s (p_s - 1[label]), where share_s = p_s(label) / sum_s p_s(label)
+        # d -log sum_s w_s p_s(label) / d logit_s = share_s (p_s - 1[label]), share_s = w_s p_s(label) / the sum
         slopes = np.exp(of_label - together)[..., None] * (np.exp(log_probs) - hits) / num_examples
         gradient = np.concatenate([(slopes * logits).sum(axis=(0, 1)), slopes.sum(axis=(0, 1))])
-        return float(np.log(num_samples) - together.mean()), gradient
+        return -float(together.mean()), gradient
 
     start = np.repeat([1.0, 0.0], num_classes)
     bounds = [_TEMPERATURES] * num_classes + [(-_LARGEST_BIAS, _LARGEST_BIAS)] * num_classes
@@ -180,6 +186,14 @@ def apply_isotonic_scaling(probs: npt.ArrayLike, scaling: IsotonicScaling) -> Fl
     steps = np.stack([regressor.predict(p[:, k]) for k, regressor in enumerate(scaling.regressors)], axis=1)
     total = steps.sum(axis=1, keepdims=True)
     return np.where(total > 0, steps / np.where(total > 0, total, 1.0), 1.0 / p.shape[1])
+
+
+def _log_weights(weights: npt.ArrayLike | None, num_samples: int) -> Floats:
+    """Logarithms of the weights of the samples, which are made to add up to 1, `[S, 1]`."""
+    w = np.full(num_samples, 1.0) if weights is None else check_values("weights", weights, (num_samples,))
+    if w.min() <= 0:
+        raise ValueError(f"`weights` must be positive. Received {w.min()}.")
+    return np.log(w / w.sum())[:, np.newaxis]
 
 
 def _check_classes(name: str, values: Floats, num_classes: int) -> None:

@@ -42,7 +42,8 @@ def confusion_matrix(
     found, true = found[counted], true[counted]
     for name, classes in (("predictions", found), ("labels", true)):
         _check_classes(name, classes, num_classes)
-    return np.bincount(true * num_classes + found, minlength=num_classes**2).reshape(num_classes, num_classes)
+    cells = true.astype(np.int64) * num_classes + found.astype(np.int64)  # K^2 - 1 is more than a uint8 holds
+    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def intersection_over_union(confusion: npt.ArrayLike) -> Floats:

@@ -124,7 +124,7 @@ def _risk_at(runs: _Runs, kept: int) -> Floats:
 def _coverage_at(runs: _Runs, risk: float) -> Floats:
     n, lost = runs.before()
     kept, failures = n + runs.sizes, lost + runs.losses
-    is_safe = (failures <= risk * kept) & (kept > 0)
+    is_safe = (failures / np.maximum(kept, 1) <= risk) & (kept > 0)
     return np.max(np.where(is_safe, kept, 0.0), axis=1) / kept[:, -1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ Scores = Mapping[str, Mapping[str, Sequence[float]]]
 Intervals = Mapping[str, Mapping[str, tuple[float, float | None, float | None]]]
 
 _COLUMNS = 3
+_LONGEST_LINE = 34  # characters of a line of a name
 _HINT = {"higher": "higher is better", "lower": "lower is better"}
 
 
@@ -56,7 +58,8 @@ def comparison_dots(
       'nll\nlower is better'
     """
     names = _check(values, intervals)
-    axes = _panels(len(values), len(names)) if axes is None else np.ravel(np.asarray(axes, object))
+    lines = max(_in_lines(name).count("\n") + 1 for name in names)
+    axes = _panels(len(values), len(names), lines) if axes is None else np.ravel(np.asarray(axes, object))
     if len(axes) != len(values):
         raise ValueError(f"`axes` must be one for each of {len(values)} metrics. Received {len(axes)}.")
     for i, (metric, ax) in enumerate(zip(values, axes, strict=True)):
@@ -80,10 +83,11 @@ def _columns(count: int) -> int:
     return min(_COLUMNS, count) if count != 4 else 2
 
 
-def _panels(count: int, rows: int) -> AxesArray:
+def _panels(count: int, rows: int, name_lines: int) -> AxesArray:
     columns = _columns(count)
     lines = math.ceil(count / columns)
-    size = (2.2 + 3.9 * columns, (1.3 + 0.42 * rows) * lines + 0.4)
+    row = 0.22 + 0.2 * name_lines  # inches: a line of a name takes 0.2
+    size = (2.2 + 3.9 * columns, (1.3 + row * rows) * lines + 0.4)
     grid = plt.subplots(lines, columns, figsize=size, squeeze=False)[1].ravel()
     for ax in grid[count:]:
         ax.remove()
@@ -104,10 +108,28 @@ def _draw_row(
 
 def _name_rows(names: Sequence[str], ax: Axes, *, shown: bool) -> None:
     ax.set(yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
-    ax.set_yticklabels([name.replace(", ", "\n") if len(name) > 34 else name for name in names] if shown else [])
+    ax.set_yticklabels([_in_lines(name) for name in names] if shown else [])
     ax.grid(False, axis="y")
     ax.tick_params(axis="y", length=0)
     ax.locator_params(axis="x", nbins=4)
+
+
+def _in_lines(name: str) -> str:
+    """A name, with a line for each setting if it is long."""
+    if len(name) <= _LONGEST_LINE:
+        return name
+    return "\n".join(textwrap.fill(setting, _LONGEST_LINE) for setting in _settings(name))
+
+
+def _settings(name: str) -> list[str]:
+    """The parts of a name between its commas, but for those inside of brackets."""
+    found: list[str] = []
+    for part in name.split(", "):
+        if found and sum(map(found[-1].count, "([")) > sum(map(found[-1].count, ")]")):
+            found[-1] += f", {part}"
+        else:
+            found.append(part)
+    return found
 
 
 def _explain(ax: Axes, *, several: bool, baseline: str | None, best: Mapping[str, Sequence[str]] | None) -> None:
@@ -119,8 +141,12 @@ def _explain(ax: Axes, *, several: bool, baseline: str | None, best: Mapping[str
     if several:
         entries.append(Line2D([], [], color=INK, marker="|", linestyle="", markersize=11, label="one run"))
     if baseline is not None:
-        entries.append(Line2D([], [], color=GREY, linestyle="--", linewidth=1.4, label=f"baseline: {baseline}"))
-    ax.figure.legend(handles=entries, loc="outside upper left", ncols=len(entries), frameon=False, handlelength=1.6)
+        name = _in_lines(baseline)
+        label = f"baseline:\n{name}" if "\n" in name else f"baseline: {name}"
+        entries.append(Line2D([], [], color=GREY, linestyle="--", linewidth=1.4, label=label))
+    width = sum(0.7 + 0.1 * max(map(len, str(entry.get_label()).splitlines())) for entry in entries)  # inches
+    columns = len(entries) if width <= ax.figure.bbox.width / ax.figure.dpi else min(2, len(entries))
+    ax.figure.legend(handles=entries, loc="outside upper left", ncols=columns, frameon=False, handlelength=1.6)
 
 
 def _check(values: Scores, intervals: Intervals) -> list[str]:

@@ -30,7 +30,7 @@ _READINGS = {
     "out_of_distribution": "0.5 is guessing, 1 is perfect.",
     "shift": "Uncertain models get worse slowly, and calibrated ones know that they do.",
     "learning_curves": "The data term should have settled once the KL has its full weight.",
-    "predicted_against_true": "On the diagonal a prediction is exact; bars are standard deviations.",
+    "predicted_against_true": "On the diagonal a prediction is exact; bars are two standard deviations either way.",
     "quantile_calibration": "On the diagonal as many targets lie below a quantile as it says.",
     "error_coverage": "The lower a curve, the better its uncertainty finds large errors.",
     "predictive_bands": "The band should hold most of the data, and widen where there are none.",

@@ -7,7 +7,7 @@ from typing import Any
 
 from bayesconv.report import readings as read
 from bayesconv.report.document import Block, Headline, Numbers, Paragraph
-from bayesconv.report.wording import DASH, ends, number, percent, percent_ends, table, words
+from bayesconv.report.wording import DASH, counted, ends, number, percent, percent_ends, table, words
 
 _UNCERTAINTIES = {
     "mutual_information": "epistemic (mutual information)",
@@ -54,7 +54,8 @@ def readings(report: Numbers) -> Iterator[str]:
     """The same in sentences."""
     within = percent_ends(report["intervals"].get("accuracy"))
     about = "" if within == DASH else f", 95 % interval {within}"
-    yield f"{percent(report['accuracy'])} of {report['num_images']} test images are classified right{about}."
+    count = counted(report["num_images"], "test image")
+    yield f"{percent(report['accuracy'])} of {count} are classified right{about}."
     yield read.calibration("ECE", report["ece"], report["ece_null"], _remedy(report))
     abstained = report["selection"].get("predictive_entropy")
     if abstained:

@@ -10,6 +10,7 @@ from bayesconv.evaluation.text import manner_of
 from bayesconv.report import classification, decisions, environment, regression, segmentation, training
 from bayesconv.report.document import Block, Code, Document, Paragraph, Section
 from bayesconv.report.material import Material
+from bayesconv.report.wording import counted
 
 _TASKS: dict[str, ModuleType] = {
     "classification": classification,
@@ -43,8 +44,8 @@ def _subtitle(material: Material) -> str:
     if report is None:
         return f"{material.task}, seed {material.seed}"
     count = report.get("num_images", report.get("num_examples"))
-    things = "images" if "num_images" in report else "examples"
-    return f"{report['dataset']}, {material.task}: {count} test {things}, {manner_of(report)}"
+    thing = "image" if "num_images" in report else "example"
+    return f"{report['dataset']}, {material.task}: {counted(count, f'test {thing}')}, {manner_of(report)}"
 
 
 def _missing(material: Material, part: str) -> str:
@@ -55,6 +56,8 @@ def _results(material: Material) -> Iterator[Block]:
     if note := material.missing.get("evaluation"):
         yield Paragraph(note, is_warning=True)
     if material.evaluation is not None:
+        if note := material.missing.get("manner"):
+            yield Paragraph(f"{note} The predictions: {manner_of(material.evaluation)}.")
         yield from _TASKS[material.task].scores(material.evaluation)
     yield from _pictures(material, "results")
 
@@ -89,7 +92,7 @@ def _decisions(material: Material) -> Iterator[Block]:
 
 def _training(material: Material) -> Iterator[Block]:
     if not any(one.rows for one in material.trained):
-        yield Paragraph("There is no history.jsonl any more.", is_warning=True)
+        yield Paragraph(material.missing.get("history", "There is no history.jsonl any more."), is_warning=True)
     yield from training.training(material.trained)
     yield from _pictures(material, "training")
 
@@ -98,7 +101,9 @@ def _diagnosis(material: Material) -> Iterator[Block]:
     if material.diagnosis is None:
         yield Paragraph(material.missing.get("diagnosis", "There is no diagnosis."), is_warning=True)
         return
-    yield from training.diagnosis(material.diagnosis)
+    each = material.diagnosis.get("members")
+    for index, found in enumerate(each or [material.diagnosis]):
+        yield from training.diagnosis(found, f"member {index}" if each else "")
     yield from _pictures(material, "diagnosis")
 
 

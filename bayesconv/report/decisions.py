@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bayesconv.report.document import Block, Numbers, Paragraph
-from bayesconv.report.wording import ends, number, percent, percent_ends, table
+from bayesconv.report.wording import counted, ends, number, percent, percent_ends, table
 
 COMMANDS = {"calibration": "calibrate", "selection": "select", "conformal": "conformal"}
 
@@ -102,4 +102,6 @@ def _intervals(found: Numbers) -> Block:
 
 def _fitted_to(found: Numbers) -> str:
     count, source = found["held_out"]["num_images"], found["held_out"]["source"]
-    return f"Fitted to {count} {'validation images' if source == 'validation' else f'images of {source}'}."
+    if source == "validation":
+        return f"Fitted to {counted(count, 'validation image')}."
+    return f"Fitted to {counted(count, 'image')} of {source}."

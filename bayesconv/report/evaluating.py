@@ -103,17 +103,28 @@ def is_current(stored: Mapping[str, Any], subject: Subject) -> bool:
     if stored.get("task", "classification") != subject.task or stored.get("calibrated"):
         return False
     test = subject.test
-    made = provenance(subject.run, test)
-    if any(stored.get(key) != made[key] for key in ("method", "num_samples", "seed")):
+    if not is_as_configured(stored, subject):
         if not isinstance(stored.get("num_samples"), int):
             return False
-        test = _predict_as(stored, subject)
+        test = as_evaluated(stored, subject).test
     key, score = _CHECKED[subject.task]
     value = stored.get(key)
     return isinstance(value, float) and math.isclose(value, score(test, subject.dataset), rel_tol=_CLOSE, abs_tol=1e-9)
 
 
-def _predict_as(stored: Mapping[str, Any], subject: Subject) -> Predictive:
+def is_as_configured(stored: Mapping[str, Any], subject: Subject) -> bool:
+    """Whether an evaluation was made with the method, the number of draws and the seed of the subject's predictions."""
+    made = provenance(subject.run, subject.test)
+    return all(stored.get(key) == made[key] for key in ("method", "num_samples", "seed"))
+
+
+def as_evaluated(stored: Mapping[str, Any], subject: Subject) -> Subject:
+    """The subject with predictions in the way of an evaluation, so that figures and numbers are of the same ones.
+
+    Args:
+      stored: What `evaluation.json` holds, with a number of draws.
+      subject: The run and its data.
+    """
     run = subject.run
     how: dict[str, Any] = {}
     if stored["method"] == "moments":
@@ -121,8 +132,7 @@ def _predict_as(stored: Mapping[str, Any], subject: Subject) -> Predictive:
     elif run.is_random:
         draws = stored["num_samples"] // len(run.models)
         how = {"method": "sampling", "num_samples": draws, "seed": stored["seed"]}
-    keeps = False if subject.task == "segmentation" else None
-    return evaluation.predict(run, subject.dataset.test.x, keep_samples=keeps, name="test", **how)
+    return Subject(run, subject.dataset, how)
 
 
 def _nll(test: Predictive, dataset: Dataset) -> float:
@@ -142,7 +152,12 @@ _CHECKED = {"classification": ("nll", _nll), "regression": ("rmse", _rmse), "seg
 
 
 def diagnosis_of(run: Run) -> Found:
-    """The run's diagnosis, which is made if the stored one is older than the weights."""
+    """The run's diagnosis, which is made if the stored one is older than the weights; of an ensemble its `members`'."""
+    if run.others:
+        found = [diagnosis_of(runs.load_run(folder)) for folder in members.folders(run.folder, len(run.models))]
+        if missing := next((one for one in found if one.content is None), None):
+            return missing
+        return Found({"members": [one.content for one in found]})
     path = run.folder / runs.DIAGNOSIS
     stored = read(path)
     if stored.content is not None and is_newer(run, path):

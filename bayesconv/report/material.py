@@ -15,6 +15,11 @@ from bayesconv.report.evaluating import EXPECTED
 from bayesconv.report.training import Trained
 from bayesconv.runs import Run
 
+_OTHER_MANNER = (
+    "The evaluation was asked for with another method, number of draws or seed than those of the configuration. Its "
+    "numbers and the figures of predictions are of these; decisions are of predictions as configured."
+)
+
 
 class Material(NamedTuple):
     """What a report is made of.
@@ -68,6 +73,12 @@ def gather(run_dir: str | Path, *, dpi: int = 110) -> Material:
         **{name: evaluating.decided_of(run, f"{name}.json", command) for name, command in decisions.COMMANDS.items()},
     }
     notes = {name: part.note for name, part in found.items() if part.note}
+    if note := _damaged_history(run):
+        notes["history"] = note
+    shown = found["evaluation"].content
+    if dataset is not None and shown is not None and not evaluating.is_as_configured(shown, subject):
+        notes["manner"] = _OTHER_MANNER
+        subject = evaluating.as_evaluated(shown, subject)
     pictures = dict(drawing.pictures(subject, has_data=dataset is not None, dpi=dpi))
     if found["diagnosis"].content is not None:
         pictures["diagnosis"] = drawing.diagnosed(run)
@@ -94,6 +105,18 @@ def _dataset(run: Run) -> tuple[Any, str]:
         return None, str(error)
 
 
+def _damaged_history(run: Run) -> str:
+    """What is wrong with a history that is there; nothing otherwise."""
+    for folder in members.folders(run.folder, len(run.models)):
+        try:
+            runs.read_history(folder)
+        except FileNotFoundError:
+            continue
+        except EXPECTED as error:
+            return f"A history.jsonl is damaged, and is left out: {error}"
+    return ""
+
+
 def _trained(folder: Path, dataset: Any) -> Trained:
     """What is known of the training; a run can do without its last checkpoint and its history."""
     try:
@@ -102,6 +125,6 @@ def _trained(folder: Path, dataset: Any) -> Trained:
         best = None
     try:
         rows = runs.read_history(folder)
-    except EXPECTED:
+    except EXPECTED:  # `_damaged_history` says what is wrong with it
         rows = []
     return Trained(rows, best, None if dataset is None else len(dataset.train.y))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from scipy.stats import binomtest
+
 from bayesconv.report import readings as read
 from bayesconv.report.document import Block, Headline, Numbers, Paragraph
-from bayesconv.report.wording import DASH, ends, number, percent, table, words
+from bayesconv.report.wording import DASH, ends, number, percent, percent_ends, table, words
 
 _SCORES = {"rmse": "RMSE", "mae": "MAE", "nll": "NLL", "crps": "CRPS", "pinball": "pinball loss"}
 _STDS = {"epistemic_std": "epistemic", "aleatoric_std": "aleatoric", "total_std": "total"}
@@ -21,7 +23,9 @@ def headlines(report: Numbers) -> Iterator[Headline]:
             yield Headline(label, number(report[key]), "" if within == DASH else f"95 % interval {within}")
     for level, found in report["credible"].items():
         name = f"coverage of {percent(float(level), 0)} intervals"
-        yield Headline(name, percent(found["picp"]), f"mean width {number(found['mpiw'], '.4g')}")
+        within = percent_ends(_coverage(found["picp"], report["num_examples"]))
+        about = f"95 % interval {within}, mean width {number(found['mpiw'], '.4g')}"
+        yield Headline(name, percent(found["picp"]), about)
 
 
 def readings(report: Numbers) -> Iterator[str]:
@@ -29,10 +33,10 @@ def readings(report: Numbers) -> Iterator[str]:
     targets = ", ".join(report["targets"])
     yield f"Predictions of {targets} are off by {number(report['rmse'], '.4g')} (root mean square of test examples)."
     for level, found in report["credible"].items():
-        yield f"The {percent(float(level), 0)} intervals hold {percent(found['picp'])} of the test targets."
+        yield _judged(float(level), found["picp"], report["num_examples"])
     found = report["calibration"]
     if found and found["null"]:
-        yield read.calibration("quantile calibration error", found["value"], found["null"], _REMEDY)
+        yield _calibration(report, found)
     if report["ause"] is not None:
         yield f"AUSE {number(report['ause'], '.3f')}: 0 if the largest errors were the most uncertain ones."
     for name, entry in report["ood"].items():
@@ -42,6 +46,35 @@ def readings(report: Numbers) -> Iterator[str]:
                 break
     if worst := read.worst_shift(report, "rmse", lower_is_worse=False):
         yield f"The worst corruption at its highest severity is {worst[0]}: RMSE {number(worst[1], '.4g')}."
+
+
+def _coverage(share: float, count: int) -> dict[str, float]:
+    """The interval of Clopper and Pearson; that of a share over several targets of each example is at most as wide."""
+    low, high = binomtest(round(share * count), count).proportion_ci(0.95, method="exact")
+    return {"lower": float(low), "upper": float(high)}
+
+
+def _side(level: float, share: float, count: int) -> str:
+    """Whether intervals are `narrow` or `wide`; an empty text if chance alone may make the difference."""
+    within = _coverage(share, count)
+    return "narrow" if within["upper"] < level else "wide" if within["lower"] > level else ""
+
+
+def _judged(level: float, share: float, count: int) -> str:
+    within = percent_ends(_coverage(share, count))
+    start = f"The {percent(level, 0)} intervals hold {percent(share)} of the test targets (95 % interval {within})"
+    side = _side(level, share, count)
+    return f"{start}: they are too {side}. {_REMEDY}" if side else f"{start}, as many as they say within chance."
+
+
+def _calibration(report: Numbers, found: Numbers) -> str:
+    off = [k for k, e in report["credible"].items() if _side(float(k), e["picp"], report["num_examples"])]
+    if off and read.place(found["value"], found["null"]) != "above":
+        return (
+            f"The quantile calibration error of {number(found['value'])} is not above the band of a calibrated model "
+            f"({ends(found['null'])}), but it is a mean over all quantiles, and the intervals above are off."
+        )
+    return read.calibration("quantile calibration error", found["value"], found["null"], _REMEDY)
 
 
 def scores(report: Numbers) -> Iterator[Block]:
@@ -59,10 +92,17 @@ def scores(report: Numbers) -> Iterator[Block]:
         yield Paragraph(f"Nine in ten calibrated models have a quantile calibration error of {ends(found['null'])}.")
     if report["credible"]:
         intervals = [
-            [percent(float(level), 0), percent(e["picp"]), number(e["mpiw"]), number(e["interval_score"])]
+            [
+                percent(float(level), 0),
+                percent(e["picp"]),
+                percent_ends(_coverage(e["picp"], report["num_examples"])),
+                number(e["mpiw"]),
+                number(e["interval_score"]),
+            ]
             for level, e in report["credible"].items()
         ]
-        yield table("Central intervals", ["level", "coverage", "mean width", "interval score"], intervals)
+        header = ["level", "coverage", "its 95 % interval", "mean width", "interval score"]
+        yield table("Central intervals", header, intervals)
     spreads = [[label, number(report[key])] for key, label in _STDS.items() if report[key] is not None]
     if spreads:
         yield table("Mean standard deviation of test targets", ["part", "in the unit of the target"], spreads)

@@ -13,7 +13,8 @@ from bayesconv.report.markup import Markup, joined, tag
 # A browser is told to load nothing either, not even if a name slipped through as markup.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _WIDE = 1.7  # pictures that are so many times wider than high scroll on a phone instead of shrinking
-_NUMBER = re.compile(r"([-+\d.,\s%]|to)*")  # numbers, intervals, shares, a dash
+# Numbers, intervals, shares, a dash; times and sizes with their unit.
+_NUMBER = re.compile(r"([-+\d.,\s%]|to)*|\d[\d.,]*\s(s|min|h|kB|MB)")
 
 
 def render(document: Document) -> str:

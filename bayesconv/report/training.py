@@ -75,14 +75,20 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def diagnosis(found: Numbers) -> Iterator[Block]:
-    """The findings, and a table of the layers."""
+def diagnosis(found: Numbers, member: str = "") -> Iterator[Block]:
+    """The findings, and a table of the layers.
+
+    Args:
+      found: What `diagnosis.json` holds.
+      member: Whose it is, of those of an ensemble.
+    """
     messages = tuple(finding["message"] for finding in found["findings"])
+    start = f"{member.capitalize()}: " if member else ""
     if messages:
-        yield Paragraph("What is likely to be wrong, and what to do about it:")
+        yield Paragraph(_started(start, "What is likely to be wrong, and what to do about it:"))
         yield Listing(messages)
     else:
-        yield Paragraph("Nothing looks wrong.")
+        yield Paragraph(_started(start, "Nothing looks wrong."))
     header = ["layer", "weights", "KL [nats]", "scale / prior", "|mean| / scale", "at prior", "at point"]
     rows = [
         [
@@ -97,7 +103,11 @@ def diagnosis(found: Numbers) -> Iterator[Block]:
         for layer in found["layers"]
     ]
     if rows:
-        yield table("Layers", header, rows, _terms(found))
+        yield table(f"Layers, {member}" if member else "Layers", header, rows, _terms(found))
+
+
+def _started(start: str, sentence: str) -> str:
+    return f"{start}{sentence[0].lower()}{sentence[1:]}" if start else sentence
 
 
 def _terms(found: Numbers) -> str:

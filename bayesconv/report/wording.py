@@ -14,10 +14,15 @@ def number(value: Any, form: str = ".4f") -> str:
     """A number.
 
     Example:
-      >>> number(0.12345), number(1234, ","), number(None)
-      ('0.1235', '1,234', '-')
+      >>> number(0.12345), number(1234, ","), number(None), number(-0.00001)
+      ('0.1235', '1,234', '-', '0.0000')
     """
-    return DASH if value is None else format(value, form)
+    return DASH if value is None else without_sign_of_zero(format(value, form))
+
+
+def without_sign_of_zero(text: str) -> str:
+    """A number as text, without the minus of one that was rounded to zero."""
+    return text.removeprefix("-") if not text.strip("-0.,") else text
 
 
 def percent(value: Any, digits: int = 1) -> str:
@@ -39,7 +44,7 @@ def ends(interval: Numbers | None, form: str = ".4f") -> str:
     """
     if interval is None or interval.get("lower") is None or interval.get("upper") is None:
         return DASH
-    return f"{interval['lower']:{form}}{SPACE}to{SPACE}{interval['upper']:{form}}"
+    return f"{number(interval['lower'], form)}{SPACE}to{SPACE}{number(interval['upper'], form)}"
 
 
 def percent_ends(interval: Numbers | None, digits: int = 1) -> str:
@@ -52,6 +57,16 @@ def percent_ends(interval: Numbers | None, digits: int = 1) -> str:
     if interval is None or interval.get("lower") is None or interval.get("upper") is None:
         return DASH
     return f"{100 * interval['lower']:.{digits}f}{SPACE}to{SPACE}{percent(interval['upper'], digits)}"
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things.
+
+    Example:
+      >>> counted(1, "test image"), counted(20, "test image")
+      ('1 test image', '20 test images')
+    """
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def words(name: str) -> str:

@@ -5,18 +5,31 @@ import json
 
 import numpy as np
 import pytest
+from overlaps import overlapping_texts
 from scipy import stats
 
-from bayesconv import comparison
-from bayesconv.comparison import comparing, directions, per_image, reading
+from bayesconv import cli, comparison
+from bayesconv.comparison import comparing, directions, per_image, reading, writing
 from bayesconv.comparison.grouping import choose, group
 from bayesconv.comparison.per_image import image_losses
 from bayesconv.config import dump
 from bayesconv.sections import RunConfig
 
+# Settings of three usual configurations, which have little in common.
+MANY = [
+    {"training": {"optimizer": "adam", "epochs": 40, "learning_rate": 0.003}, "evaluation": {"bootstrap": 50}},
+    {
+        "training": {"optimizer": {"name": "adamw", "weight_decay": 0.5}, "epochs": 20, "batch_size": 64},
+        "evaluation": {"corruptions": ["contrast"]},
+    },
+    {"training": {"optimizer": {"name": "sgd", "momentum": 0.9}, "members": 5}, "estimator": "reparameterization"},
+]
+
 
 def run(folder, *, seed=0, prior="normal", data="digits", report=None, **figures):
-    config = {"seed": seed, "data": data, "model": {"name": "digits_cnn", "prior": prior}}
+    model = {"name": "digits_cnn", "prior": prior, "estimator": figures.pop("estimator", "flipout")}
+    parts = {key: figures.pop(key) for key in ("training", "evaluation") if key in figures}
+    config = {"seed": seed, "data": data, "model": model, **parts}
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(dump(RunConfig.model_validate(config)))
     base = {
@@ -45,6 +58,19 @@ def runs(tmp_path):
         for prior, rows in table.items()
         for seed, (accuracy, nll) in enumerate(rows)
     ]
+
+
+@pytest.fixture
+def many_settings(tmp_path):
+    """Three seeds of the usual configurations, with the usual figures."""
+    auroc = {"photo_patches": {"auroc": {"predictive_entropy": 0.8}}}
+    aurc = {"predictive_entropy": {"aurc": 0.02}}
+    return [
+        run(tmp_path / f"{name}_seed{seed}", seed=seed, nll=0.3 + 0.1 * i + 0.01 * seed**2, accuracy=0.9 - 0.01 * seed,
+            ece=0.02, report={"ood": auroc, "selection": aurc}, **chosen)
+        for i, (name, chosen) in enumerate(zip(("flipout", "mc_dropout", "ensemble"), MANY, strict=True))
+        for seed in range(3)
+    ]  # fmt: skip
 
 
 def compare(paths, **options):
@@ -117,6 +143,7 @@ class TestCompare:
             ({"data": {"name": "digits", "test_size": 100}}, r"on the same data\. .*'digits'.*test_size"),
             ({"report": {"num_images": 6}}, r"on the same data\. .* has 5 and .* has 6"),
             ({"report": {"dataset": "mnist"}}, "on the same data"),
+            ({"report": {"num_examples": 6}}, r"on the same data\. .* has None and .* has 6"),
         ],
     )
     def test_runs_on_other_data_are_refused(self, tmp_path, second, message):
@@ -178,11 +205,69 @@ class TestFiles:
         assert max(map(len, wide.splitlines())) < 125
         assert all(f" {name}" in wide for name in many)
 
+    def test_configurations_that_differ_in_much_are_named_by_their_folders(self, many_settings):
+        found = compare(many_settings)
+        assert [row.name for row in found.rows] == ["flipout", "mc_dropout", "ensemble"]
+        lines = comparison.table(found).splitlines()
+        assert max(map(len, lines)) <= 120
+        assert lines[0].split()[:2] == ["configuration", "runs"]
+        after = lines[lines.index("Settings that differ:") :]
+        assert after[2].split() == ["flipout", "mc_dropout", "ensemble"]
+        assert ["optimizer", "adam", "adamw(weight_decay=0.5)", "sgd(momentum=0.9)"] in [line.split() for line in after]
+        assert not any(line.startswith(("seed", "corruptions", "bootstrap")) for line in after)
+
+    def test_its_figure_is_not_wider_than_others_and_has_no_words_on_others(self, many_settings, recwarn):
+        figure = writing.draw(compare(many_settings))[0].figure
+        assert overlapping_texts(figure) == []
+        assert figure.get_tightbbox().width < 15  # inches
+        assert [str(one.message) for one in recwarn if "constrained_layout" in str(one.message)] == []
+
+    def test_long_names_of_settings_stand_above_their_differences(self, tmp_path):
+        priors = [{"name": "normal", "scale": scale, "loc": 0.123456} for scale in (0.1234567, 0.7654321)]
+        many = {f"a_metric_with_a_name_that_is_long_indeed{i}": 0.5 for i in range(2)}
+        paths = [
+            run(tmp_path / f"{i}{seed}", seed=seed, prior=prior, estimator=kind, **many)
+            for i, (prior, kind) in enumerate(zip(priors, ("flipout", "reparameterization"), strict=True))
+            for seed in (0, 1)
+        ]
+        lines = comparison.table(compare(paths, metrics=["a_metric*"])).splitlines()
+        assert max(map(len, lines)) <= 120
+        assert "Differences from estimator=flipout, scale=0.1234567:" in lines
+        assert "estimator=reparameterization, scale=0.7654321:" in lines
+
+    def test_zeros_have_no_sign(self, tmp_path):
+        paths = [run(tmp_path / p, prior=p, r2=r2) for p, r2 in (("normal", -0.00001), ("laplace", -0.00002))]
+        text = comparison.table(compare(paths, metrics=["r2"]))
+        assert "0.0000" in text
+        assert "-0.0000" not in text
+
+    @pytest.mark.parametrize("level", [95, 0, 1.0, float("nan")])
+    def test_a_level_is_a_share(self, runs, level):
+        with pytest.raises(ValueError, match=r"`level` must lie strictly between 0 and 1, .*Received"):
+            compare(runs, level=level)
+
+    def test_a_level_is_a_share_on_the_command_line_too(self, runs, tmp_path, capsys):
+        out = tmp_path / "out"
+        with pytest.raises(SystemExit, match="2"):
+            cli.main(["compare", *map(str, runs), "--level", "95", "--out", str(out)])
+        assert "must be a share between 0 and 1. Received '95'" in capsys.readouterr().err
+        assert not out.exists()
+
+    def test_means_over_different_sets_are_pointed_out(self, tmp_path):
+        corrupted = [{"blur": [{"nll": 1.0}]}, {"noise": [{"nll": 3.0}]}]
+        paths = [
+            run(tmp_path / p, prior=p, report={"shift": shift})
+            for p, shift in zip(("normal", "laplace"), corrupted, strict=True)
+        ]
+        assert "over different sets, and not comparable: blur; noise." in comparison.table(compare(paths))
+        assert "different sets" not in comparison.table(compare(paths[:1]))
+
 
 class TestReading:
     def test_figures_have_the_paths_of_the_report(self, tmp_path):
         report = {
             "nll": 0.5,
+            "num_examples": 7,
             "ece_null": {"lower": 0.1},
             "intervals": {"nll": {"lower": 0.4}},
             "calibration": {"smooth": {"value": 0.02, "null": {"upper": 1.0}}},
@@ -211,7 +296,16 @@ class TestReading:
         (tmp_path / "sweep.json").write_text(json.dumps({"config_folder": "", "evaluate": True, "cells": cells}))
         found, notes = reading.read_runs([tmp_path, runs[0]])
         assert [result.folder for result in found] == runs[:2]
-        assert notes == [f"{tmp_path / 'lost'} is left out: it is failed."]
+        again = "Give the command of the sweep again, with --retry-failed."
+        assert notes == [f"{tmp_path / 'lost'} is left out: it is failed. {again}"]
+
+    @pytest.mark.parametrize("status", ["pending", "interrupted"])
+    def test_runs_that_are_not_done_say_how_to_go_on(self, runs, tmp_path, status):
+        names = [(runs[0].name, "finished"), ("lost", status)]
+        cells = [{"name": name, "choices": {}, "config": {}, "status": found} for name, found in names]
+        (tmp_path / "sweep.json").write_text(json.dumps({"config_folder": "", "evaluate": True, "cells": cells}))
+        notes = reading.read_runs([tmp_path])[1]
+        assert notes[0].endswith(f"it is {status}. Give the command of the sweep again, unless it is still at work.")
 
     def test_no_run_and_a_damaged_report_are_errors(self, tmp_path, runs):
         with pytest.raises(FileNotFoundError, match="is no run folder, no sweep and no folder of runs"):
@@ -250,6 +344,31 @@ class TestGrouping:
         with pytest.raises(ValueError, match=r"must have different seeds\. .*a and .*b both have 4"):
             group(results)
 
+    def test_how_much_was_evaluated_is_no_part_of_a_configuration(self, tmp_path):
+        evaluations = [{"bootstrap": 50}, {"corruptions": ["contrast"]}, {}]
+        results = [
+            reading.read_run(run(tmp_path / f"a{seed}", seed=seed, evaluation=evaluation))
+            for seed, evaluation in enumerate(evaluations)
+        ]
+        assert [one.seeds for one in group(results)] == [(0, 1, 2)]
+
+    @pytest.mark.parametrize(
+        ("folders", "names"),
+        [
+            (["flip_seed0", "ens,seed=12"], ["flip", "ens"]),
+            (["flip/seed0", "ens/seed0"], ["flip", "ens"]),
+            (["flip/run", "ens/run"], ["flip/run", "ens/run"]),
+            (["a" * 50, "b" * 50], ["digits_cnn 1", "digits_cnn 2"]),
+        ],
+    )
+    def test_names_of_folders(self, tmp_path, folders, names):
+        results = [
+            reading.read_run(run(tmp_path / name, **chosen)) for name, chosen in zip(folders, MANY[:2], strict=True)
+        ]
+        groups = group(results)
+        assert [one.name for one in groups] == names
+        assert choose(groups, names[1]) is groups[1]
+
     def test_a_group_is_chosen_by_name_setting_value_or_folder(self, runs):
         groups = group([reading.read_run(path) for path in runs])
         laplace = groups[1]
@@ -273,7 +392,12 @@ class TestGrouping:
         ("selection.predictive_entropy.coverage_at_risk_0.01", "higher"),
         ("selection.predictive_entropy.risk_at_coverage_0.8", "lower"),
         ("calibration.adaptive", "lower"),
+        ("calibration.debiased_squared", None),
+        ("calibration", "lower"),
         ("top_k.accuracy", "higher"),
+        ("pinball", "lower"),
+        ("error_auroc.predictive_entropy", "higher"),
+        ("credible.0.9.interval_score", "lower"),
         ("mutual_information", None),
         ("temperature_scaled.softmax_temperature", None),
     ],
@@ -320,7 +444,11 @@ class TestImages:
     def test_single_runs_are_compared_by_mcnemar(self, runs, monkeypatch):
         losses = {path: self.losses(i)[0] for i, path in enumerate(runs)}
         monkeypatch.setattr(comparing, "predicted_losses", lambda result: losses[result.folder])
-        found = comparison.compare([runs[0], runs[3]]).rows[1].by_images["accuracy"]
+        row = comparison.compare([runs[0], runs[3]]).rows[1]
+        wide = comparison.compare([runs[0], runs[3]], level=0.999).rows[1]
+        assert wide.by_images["accuracy"].upper > row.by_images["accuracy"].upper
+        assert wide.by_images["nll"].upper > row.by_images["nll"].upper
+        found = row.by_images["accuracy"]
         right = [losses[runs[i]].losses["accuracy"] for i in (3, 0)]
         assert found.p_value == per_image.mcnemar_test(*right).p_value
 

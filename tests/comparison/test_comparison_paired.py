@@ -31,6 +31,14 @@ class TestPairedT:
         with pytest.raises(ValueError, match="Pairs must be two vectors of the same length, not empty"):
             test(a, b)
 
+    @pytest.mark.parametrize("test", [paired_t_test, paired_permutation_test, mcnemar_test])
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    def test_what_is_no_number_is_refused_and_not_significant(self, test, bad):
+        a, b = np.random.default_rng(0).integers(0, 2, [2, 50]).astype(float)
+        a[3] = b[3] = b[7] = bad
+        with pytest.raises(ValueError, match=r"Pairs must be finite numbers. Received 2 pairs of 50 with one"):
+            test(a, b)
+
 
 class TestPermutation:
     @pytest.mark.parametrize("count", [1, 2, 5, 9])

@@ -241,6 +241,7 @@ class TestSelect:
         [
             ({}, "Choose a risk or a coverage. Received neither"),
             ({"risk": 0.1, "coverage": 0.5}, "Received both"),
+            ({"coverage": 0.0}, "`coverage` must lie strictly between 0 and 1"),
             ({"risk": 1.5}, "`risk` must lie strictly between 0 and 1"),
             ({"coverage": 0.5, "score": "entropy"}, "Unknown uncertainty 'entropy'"),
         ],
@@ -290,6 +291,13 @@ class TestConformal:
             decisions.conformal(copied_run, method="rap")
         with pytest.raises(ValueError, match="`coverage` must lie strictly between 0 and 1"):
             decisions.conformal(copied_run, coverage=90)
+
+
+def test_ends_that_crossed_have_no_width():
+    low, high = np.array([[0.5, 0.0], [-1.0, 0.0]]), np.array([[-0.5, 1.0], [1.0, 3.0]])
+    found = sets._width_and_coverage((low, high), np.zeros([2, 2]))
+    assert [entry["mean_width"] for entry in found] == [1.0, 2.0]  # and not (2 - 1) / 2
+    assert [entry["coverage"]["value"] for entry in found] == [0.5, 1.0]
 
 
 class TestCommandLine:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import json
+
 import numpy as np
 import pytest
 import scipy.stats
 from sklearn.metrics import accuracy_score, jaccard_score, log_loss, root_mean_squared_error
 
 import bayesconv as bc
-from bayesconv.evaluation import regression, segmentation
+from bayesconv.evaluation import pixel_intervals, regression, segmentation
+from bayesconv.metrics import resampling
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3)).astype(np.float32)
@@ -49,6 +54,52 @@ def test_quantiles_have_a_pinball_loss_and_no_density():
     assert scores["calibration"]["below"] == [float(np.mean(found.quantile(p) > Y)) for p in (0.25, 0.5, 0.75)]
 
 
+def test_without_draws_and_variance_there_is_no_density_and_no_score_of_it():
+    found = _predictive(2, {"name": "student_t", "df": 2.0}, keep_samples=False)
+    assert np.isinf(found.total_std).all()
+    scores = regression.scores(found, Y, num_resamples=5)
+    assert scores["nll"] is scores["crps"] is scores["calibration"] is scores["ause"] is scores["total_std"] is None
+    assert scores["credible"] == {}
+    assert scores["intervals"]["crps"] is None
+    assert scores["rmse"] == pytest.approx(root_mean_squared_error(Y, found.mean))
+    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+
+
+def test_intervals_are_those_of_the_general_bootstrap():
+    found = _predictive(1, "normal")
+    scores = regression.scores(found, Y, num_resamples=2000)
+    options = {"num_resamples": 500, "seed": 1}
+    ends = found.interval(0.9)
+    score = functools.partial(bc.metrics.interval_score, miscoverage=0.1)
+    of = scores["credible"]["0.9"]
+    pairs = [
+        (scores["intervals"]["rmse"], bc.metrics.bootstrap(root_mean_squared_error, found.mean, Y, **options)),
+        (scores["intervals"]["epistemic_std"], bc.metrics.bootstrap(np.mean, found.std, **options)),
+        (of["intervals"]["picp"], bc.metrics.bootstrap(bc.metrics.interval_coverage, *ends, Y, **options)),
+        (of["intervals"]["mpiw"], bc.metrics.bootstrap(bc.metrics.mean_interval_width, *ends, **options)),
+        (of["intervals"]["interval_score"], bc.metrics.bootstrap(score, *ends, Y, **options)),
+    ]
+    error = bc.metrics.quantile_calibration_error
+    slow = bc.metrics.bootstrap(error, found.cdf(Y), method="basic", **options)
+    pairs.append((scores["calibration"]["intervals"]["value"], slow._replace(lower=max(slow.lower, 0.0))))
+    for quick, interval in pairs:  # ends of two bootstraps differ by chance: 6 standard errors and more
+        atol = 0.25 * (interval.upper - interval.lower)
+        np.testing.assert_allclose([quick["lower"], quick["upper"]], interval[1:], atol=atol)
+    assert scores["calibration"]["value"] == pytest.approx(error(found.cdf(Y)), abs=1e-12)
+    assert of["interval_score"] == pytest.approx(score(*ends, Y))
+    assert of["mpiw"] == pytest.approx(bc.metrics.mean_interval_width(*ends))
+
+
+def test_a_strange_set_is_told_apart_with_an_interval():
+    found = _predictive(2, "heteroscedastic_normal")
+    strange = dataclasses.replace(found, std=found.std + 1.0)
+    entry = regression._against(found, strange, 50)
+    assert entry["auroc"]["epistemic_std"] == bc.metrics.ood_auroc(found.std[:, 0], found.std[:, 0] + 1.0)
+    ends = entry["intervals"]["auroc"]["spread"]
+    assert ends["lower"] <= entry["auroc"]["spread"] <= ends["upper"]
+    assert regression._against(found, strange, 0)["intervals"] == {"auroc": {}}
+
+
 def test_without_draws_a_single_pass_is_a_normal_of_its_moments():
     found = _predictive_moments()
     normal = scipy.stats.norm(found.mean, found.total_std)
@@ -80,3 +131,69 @@ def test_scores_of_pixels_are_those_of_scikit_learn_without_the_ignored(ignored)
     np.testing.assert_allclose(list(scores["iou"].values()), jaccard_score(true, top, average=None))
     np.testing.assert_allclose(scores["mean_iou"], jaccard_score(true, top, average="macro"))
     np.testing.assert_allclose(scores["mutual_information"], found.mutual_information[counted].mean())
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """A prediction of six images, and labels of which one image has none that counts."""
+    bc.set_seed(0)
+    images = RNG.normal(size=(6, 5, 4, 1)).astype(np.float32)
+    labels = RNG.choice([0, 1, 2, 255], size=(6, 5, 4)).astype(np.uint8)
+    labels[2] = 255
+    model = bc.Convolution(1, 3, 1, make_kernel_bias_fn=bc.make_kernel_bias_reparameterization)
+    return bc.predict(model, images, num_samples=6, likelihood="categorical_per_pixel"), labels
+
+
+def _of_images(predictive, index):
+    names = ("mean", "predictive_entropy", "expected_entropy", "mutual_information")
+    return dataclasses.replace(predictive, **{name: getattr(predictive, name)[index] for name in names})
+
+
+def test_figures_of_resampled_pixels_are_those_of_the_images_repeated(pixels, monkeypatch):
+    found, labels = pixels
+    made = []
+
+    def spy(figures, *args, resampled=pixel_intervals.resampled, **options):
+        made.append(figures)
+        return resampled(figures, *args, **options)
+
+    monkeypatch.setattr(pixel_intervals, "resampled", spy)
+    segmentation.scores(found, labels, class_names=list("abc"), ignored_label=255, num_resamples=1)
+    counts = resampling.draw_counts(np.random.default_rng(0), 6, 6)
+    figures = made[0](counts)
+    for i, row in enumerate(counts):
+        index = np.repeat(np.arange(6), row.astype(int))
+        scores = segmentation.scores(
+            _of_images(found, index), labels[index], class_names=list("abc"), ignored_label=255
+        )
+        scores |= {f"iou of class {k}": scores["iou"][name] for k, name in enumerate("abc")}
+        assert set(figures) <= set(scores)
+        for name, values in figures.items():
+            assert values[i] == pytest.approx(scores[name], rel=1e-5, abs=1e-9), name
+    nothing = made[0](np.array([[0.0, 0, 1, 0, 0, 0]]))  # the image without a label
+    assert np.isnan(list(nothing.values())).all()
+
+
+def test_every_figure_of_pixels_has_an_interval_that_holds_it(pixels):
+    found, labels = pixels
+    scores = segmentation.scores(found, labels, class_names=list("abc"), ignored_label=255, num_resamples=200)
+    flat = {**scores["intervals"], **scores["intervals"]["iou"]}
+    assert set(scores["intervals"]) == set(scores) - {"intervals", "error_auroc"}
+    for name, value in {**scores, **scores["iou"]}.items():
+        if isinstance(value, float) and name != "ece":  # which has a basic interval
+            assert flat[name]["lower"] <= value <= flat[name]["upper"], name
+    assert flat["ece"]["lower"] >= 0
+
+
+def test_strange_images_are_compared_with_the_pixels_that_count(pixels):
+    found, labels = pixels
+    means = segmentation._by_image(found, labels != 255, has_several=True)
+    expected = [found.predictive_entropy[i][labels[i] != 255].mean() for i in (0, 1, 3, 4, 5)]
+    np.testing.assert_allclose(means["predictive_entropy"], expected, rtol=1e-6)
+    entry = segmentation._against(means, found, True, 20)
+    assert entry["auroc"]["predictive_entropy"] == bc.metrics.ood_auroc(
+        expected, found.predictive_entropy.mean(axis=(1, 2))
+    )
+    assert set(entry["intervals"]["auroc"]) == {"predictive_entropy", "mutual_information"}
+    alone = segmentation._by_image(found, labels != 255, has_several=False)
+    assert segmentation._against(alone, found, False, 20)["auroc"]["mutual_information"] is None

@@ -1,5 +1,6 @@
 """`bc.evaluate`: chunk by chunk as it would be at once, and how far off what is binned may be."""
 
+import dataclasses
 import json
 import math
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 import bayesconv as bc
 from bayesconv.evaluation import accumulators
 from bayesconv.evaluation.poisson import PoissonBootstrap
+from bayesconv.evaluation.uncertainties import UNCERTAINTIES
 
 N = 90
 X = np.random.default_rng(0).normal(size=[N, 4]).astype(np.float32)
@@ -127,14 +129,22 @@ class TestOtherTargets:
         assert found["gaussian_crps"] == pytest.approx(crps, rel=1e-5)
         assert found["aleatoric_std"] == pytest.approx(0.5)
 
-    def test_classes_of_pixels(self):
+    @pytest.mark.parametrize("size", [3, 4])
+    def test_classes_of_pixels(self, size):
         bc.set_seed(0)
         model = bc.Convolution(1, 3, 1, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
         x = np.random.default_rng(3).normal(size=[10, 4, 5, 1]).astype(np.float32)
         y = np.random.default_rng(4).choice([0, 1, 2, 255], size=[10, 4, 5])
+        y[3:6] = 255  # in chunks of 3 the second has no label that counts
         likelihood = {"name": "categorical_per_pixel", "ignored_label": 255}
-        found = bc.evaluate(model, [(x[:6], y[:6]), (x[6:], y[6:])], likelihood=likelihood, chunk_size=4, **OPTIONS)
-        probs = bc.predict(model, x, likelihood=likelihood, **OPTIONS).mean[y != 255]
+        data = [(x[:6], y[:6]), (x[6:], y[6:])]
+        found = bc.evaluate(model, data, likelihood=likelihood, chunk_size=size, **OPTIONS)
+        predictive = bc.predict(model, x, likelihood=likelihood, **OPTIONS)
+        probs = predictive.mean[y != 255]
+        for name in UNCERTAINTIES:
+            values = getattr(predictive, name)
+            assert found[name] == pytest.approx(values[y != 255].mean(), rel=1e-5)
+            assert abs(values.mean() / found[name] - 1) > 0.003  # what ignored pixels would make of it
         expected = bc.metrics.classification_report(probs, y[y != 255])
         for name in ("accuracy", "nll", "brier"):
             assert found[name] == pytest.approx(expected[name], rel=1e-5)
@@ -144,8 +154,54 @@ class TestOtherTargets:
         assert found["iou"] == pytest.approx(overlap)
         assert (found["num_examples"], found["num_pixels"]) == (10, int((y != 255).sum()))
 
+    def test_twenty_classes_of_pixels_in_bytes(self):
+        bc.set_seed(0)
+        model = bc.Convolution(1, 20, 1)
+        x = np.random.default_rng(3).normal(size=[2, 8, 8, 1]).astype(np.float32)
+        y = bc.predict(model, x, likelihood="categorical_per_pixel").mean.argmax(axis=-1).astype(np.uint8)
+        assert y.max() > 12  # 13 * 20 is more than a byte holds
+        found = bc.evaluate(model, (x, y), likelihood="categorical_per_pixel")
+        assert (found["accuracy"], found["mean_iou"]) == (1.0, 1.0)
+
+    @pytest.mark.parametrize(
+        ("likelihood", "outputs", "method", "missing"),
+        [
+            ({"name": "quantiles", "levels": [0.1, 0.5, 0.9]}, 3, "sampling", {"interval", "aleatoric", "gaussian"}),
+            ("heteroscedastic_normal", 2, "moments", {"interval"}),
+            ({"name": "student_t", "df": 2.0}, 2, "sampling", {"aleatoric", "gaussian"}),
+        ],
+    )
+    def test_what_a_likelihood_has_not_is_none(self, likelihood, outputs, method, missing):
+        bc.set_seed(0)
+        model = bc.Affine(4, outputs, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+        y = np.random.default_rng(2).normal(size=[N, 1])
+        options = OPTIONS if method == "sampling" else {"method": method}
+        found = bc.evaluate(model, (X, y), likelihood=likelihood, chunk_size=40, **options)
+        assert {name.partition("_")[0] for name, value in found.items() if value is None} == missing
+        mean = bc.predict(model, X, likelihood=likelihood, **options).mean
+        assert found["mae"] == pytest.approx(np.abs(mean - y).mean(), rel=1e-5)
+        assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_a_figure_that_one_chunk_has_not_is_none():
+    predictive = bc.predict(bc.Affine(4, 1), X, num_samples=2, likelihood="normal")
+    made = accumulators.RealTargets()
+    made.update(predictive, np.zeros(N))
+    made.update(dataclasses.replace(predictive, likelihood="student_t", samples=None), np.zeros(N))
+    found = made.result()
+    assert found["interval_width"] is found["interval_coverage"] is None
+    assert found["mae"] == pytest.approx(np.abs(predictive.mean).mean())
+
 
 class TestPoissonBootstrap:
+    def test_a_resample_without_copies_does_not_count(self):
+        made = PoissonBootstrap(seed=0)
+        made.update(np.array([[0.9, 0.1]] * 2), np.zeros(2, int))
+        assert (made._sums[:, 3] == 0).mean() > 0.05  # 1 in 7 expected
+        found = made.intervals({"ece": 0.1})
+        assert found["accuracy"] == {"lower": 1.0, "upper": 1.0}
+        assert found["nll"]["lower"] == pytest.approx(-np.log(0.9))
+
     def test_its_sums_are_those_of_the_copies(self):
         probs = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
         labels = np.array([0, 0, 1])

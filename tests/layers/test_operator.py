@@ -290,6 +290,8 @@ _CROP, _AMOUNT = padding.Padding._crop, padding.Padding._amount
     ],
 )
 def test_mutants_are_found(owner, attribute, wrong, kind, dtype, monkeypatch):
+    if wrong is _swapped_groups and not native._takes_groups(2, dtype):
+        pytest.skip("without oneDNN no group gets as far as this mutant")
     monkeypatch.setattr(owner, attribute, wrong)
     assert _found(kind, dtype)
 

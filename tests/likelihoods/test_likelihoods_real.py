@@ -108,6 +108,9 @@ def test_targets_that_do_not_fit_the_outputs_are_refused():
         check(TARGETS, (2,))
     with pytest.raises(ValueError, match=r"takes real numbers. Received dtype complex128"):
         check(TARGETS * 1j, (4,))
+    missing = np.where(np.arange(12).reshape(6, 2) < 2, [np.nan, np.inf], TARGETS)
+    with pytest.raises(ValueError, match=r"takes finite targets. Received 2 of 12 that are not; leave out"):
+        check(missing, (4,))
 
 
 def test_options_are_recorded_and_make_the_same_likelihood_again():

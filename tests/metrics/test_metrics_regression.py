@@ -173,7 +173,11 @@ def test_the_null_of_quantile_calibration_has_its_mean():
     [
         (lambda: metrics.gaussian_crps([0.0], [0.0], [0.0]), "`stddev` must be positive.*Received 0.0"),
         (lambda: metrics.gaussian_pit([0.0], [1.0, 1.0], [0.0]), r"`stddev` must have shape \[1\].*\[2\]"),
-        (lambda: metrics.gaussian_negative_log_likelihood([np.nan], [1.0], [0.0]), "`mean` must hold finite"),
+        (
+            lambda: metrics.gaussian_negative_log_likelihood([np.nan, 0, np.inf], [1.0] * 3, [0.0] * 3),
+            r"`mean` must hold finite numbers, not empty. Received shape \[3\], 2 of 3 not finite",
+        ),
+        (lambda: metrics.interval_coverage([], [], []), r"not empty. Received shape \[0\]\.$"),
         (
             lambda: metrics.gaussian_mixture_negative_log_likelihood([[0.0]], [[-1.0]], [0.0]),
             r"`stddevs` must be positive.*Received -1\.0",

@@ -82,6 +82,14 @@ class TestFiguresOfCounts:
         with pytest.raises(ValueError, match=r"`losses` must be 0 or 1. Received values from 0.0 to 0.5"):
             weighted_ranks.selection_scores([0.1, 0.2], [0.0, 0.5])
 
+    @pytest.mark.parametrize("risk", [0.01, 0.05, 0.07, 0.15, 0.29])
+    def test_a_risk_that_is_met_exactly_is_met(self, risk):
+        for num in (100, 300, 700, 1900):  # 0.29 * 100 is 28.999999999999996
+            losses = np.arange(num) < round(risk * num)
+            figures = weighted_ranks.selection_scores(np.zeros(num), losses, risks=(risk,))(np.ones([1, num]))
+            assert figures[f"coverage_at_risk_{risk:g}"] == metrics.coverage_at_risk(np.zeros(num), losses, risk=risk)
+            assert figures[f"coverage_at_risk_{risk:g}"] == 1.0
+
     def test_ood_figures(self, counts):
         rng = np.random.default_rng(7)
         inside, outside = rng.normal(size=N).round(1), (rng.normal(size=M) + 1).round(1)

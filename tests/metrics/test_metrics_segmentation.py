@@ -33,6 +33,18 @@ def test_confusion_and_iou_equal_loops_over_pixels(images):
     assert metrics.mean_intersection_over_union(confusion) == pytest.approx(per_class.mean())
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint64])
+def test_small_integers_hold_labels_and_not_the_cells_of_many_classes(rng, dtype):
+    """20 classes make 400 cells; files of labels are of uint8."""
+    found, labels = rng.integers(0, 20, (2, 500))
+    expected = metrics.confusion_matrix(found, labels, num_classes=20)
+    np.testing.assert_array_equal(
+        metrics.confusion_matrix(found.astype(dtype), labels.astype(dtype), num_classes=20), expected
+    )
+    perfect = metrics.confusion_matrix(labels.astype(dtype), labels.astype(dtype), num_classes=20)
+    assert metrics.mean_intersection_over_union(perfect) == 1.0
+
+
 def test_a_class_that_never_occurs_has_no_iou_and_no_weight():
     confusion = metrics.confusion_matrix([0, 1, 1], [0, 0, 1], num_classes=3)
     assert np.isnan(metrics.intersection_over_union(confusion)).tolist() == [False, False, True]

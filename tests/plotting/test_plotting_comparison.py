@@ -51,6 +51,17 @@ def test_no_words_lie_on_others(count):
     assert overlapping_texts(axes[0].figure) == []
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_long_names_have_room_and_are_not_broken_inside_of_brackets(count):
+    names = ["prior=scale_mixture(a=[1, 2], b=3), epochs=3, estimator=flipout", NAMES[0], "a" * 50]
+    metrics = [f"m{i}" for i in range(count)]
+    axes = plotting.comparison_dots(*table(metrics, names=names), baseline=names[0], best={"m0": names[:1]})
+    label = axes[0].get_yticklabels()[0].get_text()
+    assert label == "prior=scale_mixture(a=[1, 2], b=3)\nepochs=3\nestimator=flipout"
+    assert overlapping_texts(axes[0].figure) == []
+    assert axes[0].figure.get_tightbbox().width < 2.5 + 3.9 * min(count, 3)  # inches: not wider than the panels
+
+
 def test_given_axes_are_used():
     axes = plt.subplots(1, 2)[1]
     found = plotting.comparison_dots(*table(["nll", "ece"]), axes, labels={"nll": "NLL"}, better={"nll": "lower"})

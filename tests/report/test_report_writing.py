@@ -75,7 +75,7 @@ class TestWriting:
 
     def test_bad_requests_are_one_message(self, run_dir, tmp_path, capfd):
         assert cli.main(["report", str(run_dir), "--out", str(tmp_path)]) == 2
-        assert "A report is a file" in capfd.readouterr().err
+        assert "must be a file. It is a folder; give the name" in capfd.readouterr().err
         assert cli.main(["report", str(tmp_path)]) == 2
         assert "is no run folder" in capfd.readouterr().err
         with pytest.raises(ValueError, match=r"`dpi` must be positive\. Received 0"):

@@ -1,0 +1,46 @@
+"""Which setting a model could not be built for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bayesconv import kernel_bias
+from bayesconv.config import RunConfig
+from bayesconv.layers import Affine
+from bayesconv.settings import KeyPath
+
+_CHOICES = ("prior", "posterior", "divergence", "estimator")
+
+
+def located(config: RunConfig, error: ValueError) -> ValueError:
+    """The error of a model that could not be built, with the place of the setting that it is about.
+
+    Each choice is tried on a small layer, by itself: the one that fails in the same words is it.
+
+    Args:
+      config: The configuration.
+      error: What building the model raised.
+
+    Returns:
+      A `ConfigError`, or the error itself if no choice fails by itself.
+    """
+    path = next((path for path, choice in _choices(config) if _complaint(choice) == str(error)), None)
+    return error if path is None else config.settings.error([(path, str(error))])
+
+
+def _choices(config: RunConfig) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    for i, override in enumerate(config.model.overrides):
+        for key in _CHOICES:
+            if (part := getattr(override, key)) is not None:
+                yield ("model", "overrides", i, key), {key: part.identifier}
+    for key in _CHOICES:
+        yield ("model", key), {key: getattr(config.model, key).identifier}
+
+
+def _complaint(choice: dict[str, Any]) -> str:
+    try:
+        Affine(2, 2, make_kernel_bias_fn=kernel_bias.factory(**choice))
+    except (ValueError, TypeError) as error:
+        return str(error)
+    return ""

@@ -1,0 +1,91 @@
+"""Bootstrap intervals of figures of pixels: images are drawn again, since the pixels of one image are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bayesconv.evaluation.intervals import resampled
+from bayesconv.metrics.bins import equal_width_bins
+from bayesconv.metrics.checks import Floats
+from bayesconv.metrics.resampling import Figures
+from bayesconv.metrics.scores import SMALLEST_PROBABILITY
+
+_BINS = 15  # of the ECE
+
+
+def pixel_intervals(
+    confusions: Any,
+    probs: Any,
+    labels: Any,
+    images: Any,
+    uncertainties: Mapping[str, Any],
+    *,
+    class_names: list[str],
+    num_resamples: int,
+) -> dict[str, Any]:
+    """Ends of every figure that is made of sums over images; that of the ECE is a basic interval, cut off at 0.
+
+    Args:
+      confusions: Of each image, `[N, K, K]`.
+      probs: Of the M pixels that count, `[M, K]`.
+      labels: Their classes, `[M]`.
+      images: The number of the image that each is of, `[M]`, below N.
+      uncertainties: `[M]`, by name.
+      class_names: K strings.
+      num_resamples: How often to draw the images again; 0 gives none.
+    """
+    if not num_resamples or len(confusions) < 2:
+        return {}
+    num, means = len(confusions), {**_scores(probs, labels), **uncertainties}
+    sums: dict[str, Floats] = {
+        name: np.bincount(images, weights=values, minlength=num).astype(np.float64) for name, values in means.items()
+    }
+    figures = _figures(np.asarray(confusions, np.float64), sums, _gaps(probs, labels, images, num))
+    found = resampled(figures, num, num_resamples, basic={"ece": 0.0})
+    of_classes = {name: found.pop(_iou(k)) for k, name in enumerate(class_names)}
+    return {**found, "iou": of_classes}
+
+
+def _iou(k: int) -> str:
+    return f"iou of class {k}"
+
+
+def _figures(confusions: Floats, sums: Mapping[str, Floats], gaps: Floats) -> Figures:
+    num_classes = confusions.shape[-1]
+
+    def figures(counts: Floats) -> dict[str, Floats]:
+        confusion = np.tensordot(counts, confusions, axes=1)
+        hits = np.diagonal(confusion, axis1=1, axis2=2)
+        pixels, union = confusion.sum(axis=(1, 2)), confusion.sum(axis=1) + confusion.sum(axis=2) - hits
+        pixels = np.where(pixels > 0, pixels, np.nan)  # every image of a resample may have ignored pixels only
+        overlap = hits / np.where(union > 0, union, np.nan)
+        return {
+            "accuracy": hits.sum(axis=1) / pixels,
+            "mean_iou": np.nansum(overlap, axis=1) / np.where(pixels > 0, (union > 0).sum(axis=1), np.nan),
+            "ece": np.abs(counts @ gaps).sum(axis=1) / pixels,
+            **{name: counts @ values / pixels for name, values in sums.items()},
+            **{_iou(k): overlap[:, k] for k in range(num_classes)},
+        }
+
+    return figures
+
+
+def _scores(probs: Any, labels: Any) -> dict[str, Any]:
+    of_label = probs[np.arange(len(labels)), labels].astype(np.float64)
+    rest = np.square(probs, dtype=np.float64).sum(axis=1)
+    return {
+        "nll": -np.log(np.maximum(of_label, SMALLEST_PROBABILITY)),
+        "brier": rest - 2 * of_label + 1,  # sum_k (p_k - 1[k = y])^2
+    }
+
+
+def _gaps(probs: Any, labels: Any, images: Any, num_images: int) -> Any:
+    """Hits less confidences, summed by image and bin, `[N, bins]`."""
+    confidence = probs.max(axis=1).astype(np.float64)
+    cells = images * _BINS + equal_width_bins(confidence, _BINS)
+    hits = probs.argmax(axis=1) == labels
+    sums = np.bincount(cells, weights=hits - confidence, minlength=num_images * _BINS)
+    return sums.reshape(num_images, _BINS)
