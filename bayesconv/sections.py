@@ -205,6 +205,8 @@ class Evaluation(Section):
     """Out-of-distribution sets to tell apart from the test images; null is inverted and photo_patches, [] is none."""
     corruptions: tuple[Part, ...] = Field(default=(), strict=False)
     """What the test images are made harder by, in five severities each."""
+    corrupted_images: PositiveInt | None = None
+    """How many test images, chosen by the seed, are made so; null is all."""
     bootstrap: NonNegativeInt = 500
     """Resamples of the test images behind every 95 % interval; 0 gives no intervals."""
 

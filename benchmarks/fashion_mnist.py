@@ -4,15 +4,17 @@
         [--out benchmarks/results/fashion_mnist.json] [--runs runs/fashion_mnist]
         [--epochs 1] [--set evaluation.bootstrap=0 ...]
 
-Trains and scores what was not before, so that an interrupted benchmark goes on where it stopped, and writes the figures
-as JSON, the table as Markdown (`.md`) and the picture (`.png`) beside it. The deterministic network has a second row,
-at the softmax temperature that suits its validation images best. `--epochs` and `--set` are for a quick look: such runs
-have folders of their own.
+Trains and scores what was not before, so that an interrupted benchmark goes on where it stopped, and after every run
+writes the figures as JSON, the table as Markdown (`.md`) and the picture (`.png`) beside it. What the JSON has of the
+same configuration and seed is kept, without its run folder too. The deterministic network has a second row, at the
+softmax temperature that suits its validation images best. `--epochs` and `--set` are for a quick look: such runs have
+folders of their own, and want an `--out` of their own.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -42,6 +44,16 @@ SCALED = ("fashion_mnist_deterministic",)  # which have a row at their softmax t
 Rows = dict[str, list[dict[str, Any]]]
 
 
+def configuration(name: str, seed: int, edits: Sequence[str] = ()) -> config.RunConfig:
+    """The shipped configuration of that name, with a seed."""
+    return config.load_config(Path("configs") / f"{name}.yaml", [f"seed={seed}", *edits])
+
+
+def fingerprint(loaded: config.RunConfig) -> str:
+    """What tells apart configurations that differ in more than the seed."""
+    return hashlib.sha256(config.dump(loaded.model_copy(update={"seed": 0})).encode()).hexdigest()[:16]
+
+
 def evaluated(name: str, seed: int, root: Path, edits: Sequence[str] = ()) -> Path:
     """The folder of a configuration's run with a seed, which is trained and scored if it was not before.
 
@@ -52,7 +64,7 @@ def evaluated(name: str, seed: int, root: Path, edits: Sequence[str] = ()) -> Pa
       edits: `key.path=value`, which the folder is named by too.
     """
     folder = root / re.sub(r"[^\w.-]+", "_", "-".join([name, *edits, str(seed)]))
-    loaded = config.load_config(Path("configs") / f"{name}.yaml", [f"seed={seed}", *edits])
+    loaded = configuration(name, seed, edits)
     if not (folder / runs.EVALUATION).is_file():
         experiment.train(loaded, folder, resume=(folder / runs.CONFIG).is_file())
         with evaluation.manner(keeps=True, progress=True):
@@ -77,20 +89,44 @@ def best_epochs(folder: Path) -> list[int]:
     return [RunFolder(one).read_state()["best_epoch"] for one in alone]
 
 
-def collect(names: Sequence[str], seeds: Sequence[int], root: Path, edits: Sequence[str] = ()) -> Rows:
-    """For each configuration the summaries of its seeds."""
-    rows: Rows = {}
+def measured(name: str, seed: int, root: Path, edits: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """The rows that a run gives: its own, and for some that at the softmax temperature, by their titles."""
+    folder = evaluated(name, seed, root, edits)
+    others = {"seed": seed, "best_epochs": best_epochs(folder), "minutes": training_minutes(folder)}
+    report = json.loads((folder / runs.EVALUATION).read_text(encoding="utf-8"))
+    rows = {name: {**seed_summary.summary_of(report), **others}}
+    if name in SCALED:
+        row = {**seed_summary.summary_of(scaled(folder)), **others}
+        row["softmax_temperature"] = report["temperature_scaled"]["softmax_temperature"]
+        rows[f"{name}, temperature-scaled"] = row
+    return rows
+
+
+def training_minutes(folder: Path) -> float:
+    """Time in training steps, of all members together."""
+    run = runs.load_run(folder)
+    histories = [runs.read_history(one) for one in members.folders(folder, run.config.training.members)]
+    seconds = sum(1.0 / row["images_per_second"] for rows in histories for row in rows)
+    return len(run.dataset().train.y) * seconds / 60
+
+
+def collect(names: Sequence[str], seeds: Sequence[int], root: Path, out: Path, edits: Sequence[str] = ()) -> Rows:
+    """For each configuration the summaries of its seeds, and of those that `out` has already."""
+    rows = _written(out)
     for name in tqdm(names, unit="configuration"):
         for seed in seeds:
-            folder = evaluated(name, seed, root, edits)
-            others = {"seed": seed, "best_epochs": best_epochs(folder)}
-            report = json.loads((folder / runs.EVALUATION).read_text(encoding="utf-8"))
-            rows.setdefault(name, []).append({**seed_summary.summary_of(report), **others})
-            if name in SCALED:
-                row = {**seed_summary.summary_of(scaled(folder)), **others}
-                row["softmax_temperature"] = report["temperature_scaled"]["softmax_temperature"]
-                rows.setdefault(f"{name}, temperature-scaled", []).append(row)
+            mark = fingerprint(configuration(name, seed, edits))
+            if any(row["seed"] == seed and row["configuration"] == mark for row in rows.get(name, [])):
+                continue
+            for title, row in measured(name, seed, root, edits).items():
+                kept = [r for r in rows.get(title, []) if r["seed"] != seed and r["configuration"] == mark]
+                rows[title] = sorted([*kept, {**row, "configuration": mark}], key=lambda r: r["seed"])
+            write(rows, out, edits)
     return rows
+
+
+def _written(out: Path) -> Rows:
+    return dict(json.loads(out.read_text(encoding="utf-8"))["rows"]) if out.is_file() else {}
 
 
 def write(rows: Rows, out: Path, edits: Sequence[str] = ()) -> list[Path]:
@@ -117,7 +153,7 @@ def main() -> None:
     arguments = parser.parse_args()
     epochs = [] if arguments.epochs is None else [f"training.epochs={arguments.epochs}"]
     edits = [*epochs, *arguments.set]
-    rows = collect(arguments.configs, arguments.seeds, arguments.runs, edits)
+    rows = collect(arguments.configs, arguments.seeds, arguments.runs, arguments.out, edits)
     print(seed_summary.markdown(rows))
     print("Written to", ", ".join(map(str, write(rows, arguments.out, edits))))
 

@@ -44,9 +44,13 @@ POINT = {"posterior": "deterministic"}  # a fourth of the time, where any run wi
 ONE_LAYER = {"overrides": [{"match": "head", **POINT}]}
 
 
-def with_corruptions(run):
-    parts = (Part(name="contrast"), Part(name="occlusion", amounts=[0.1, 0.2, 0.3, 0.4, 0.5]))
-    settings = run.config.evaluation.model_copy(update={"corruptions": parts})
+AMOUNTS = [0.1, 0.2, 0.3, 0.4, 0.5]
+CORRUPTIONS = {"contrast": "contrast", f"occlusion(amounts={AMOUNTS})": {"name": "occlusion", "amounts": AMOUNTS}}
+
+
+def with_corruptions(run, **options):
+    parts = (Part(name="contrast"), Part(name="occlusion", amounts=AMOUNTS))
+    settings = run.config.evaluation.model_copy(update={"corruptions": parts, **options})
     return run._replace(config=run.config.model_copy(update={"evaluation": settings}))
 
 
@@ -402,9 +406,9 @@ class TestEvaluation:
         run = with_corruptions(runs.load_run(point_run_dir))
         dataset = run.dataset()
         report = evaluation.report(run, dataset)
-        assert list(report["shift"]) == ["contrast", "occlusion(amounts=[0.1, 0.2, 0.3, 0.4, 0.5])"]
+        assert list(report["shift"]) == list(CORRUPTIONS)
         for name, entries in report["shift"].items():
-            part = "contrast" if name == "contrast" else {"name": "occlusion", "amounts": [0.1, 0.2, 0.3, 0.4, 0.5]}
+            part = CORRUPTIONS[name]
             for severity, entry in enumerate(entries, 1):
                 x = bc.corruptions.corrupt(dataset.test.x, part, severity=severity)
                 probs = bc.predict(run.model, x, weights="mean").mean
@@ -421,6 +425,20 @@ class TestEvaluation:
             [entry["nll"] for entry in (report, *report["shift"]["contrast"])],
             rtol=1e-5,
         )
+
+    def test_a_share_of_the_images_may_be_corrupted(self, point_run_dir):
+        run = with_corruptions(runs.load_run(point_run_dir), corrupted_images=50)
+        dataset = run.dataset()
+        for name, chosen, sets in evaluation.corrupted(run, dataset):
+            assert len(set(chosen)) == 50
+            wanted = next(iter(sets))
+            np.testing.assert_array_equal(
+                wanted, bc.corruptions.corrupt(dataset.test.x[chosen], CORRUPTIONS[name], severity=1)
+            )
+        entry = evaluation.report(run, dataset)["shift"]["contrast"][0]
+        x = bc.corruptions.corrupt(dataset.test.x[chosen], "contrast", severity=1)
+        probs = bc.predict(run.model, x, weights="mean").mean
+        assert entry["nll"] == pytest.approx(-np.log(probs[np.arange(50), dataset.test.y[chosen]]).mean(), rel=1e-4)
 
     def test_a_bad_number_of_draws_is_refused_and_nothing_is_written(self, run_dir, report):
         before = (run_dir / "evaluation.json").read_bytes()

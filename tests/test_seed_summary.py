@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -81,3 +83,24 @@ def test_everything_is_written_and_done_work_is_not_repeated(tmp_path, monkeypat
     paths = fashion_mnist.write({"fashion_mnist_vi": [summary()]}, tmp_path / "out" / "table.json")
     assert [path.suffix for path in paths] == [".json", ".md", ".png"]
     assert all(path.stat().st_size for path in paths)
+
+
+def test_what_is_written_already_is_not_measured_again(tmp_path, monkeypatch):
+    calls = []
+
+    def measured(name, seed, root, edits):
+        calls.append((name, seed))
+        return {name: summary(seed=seed), f"{name}, temperature-scaled": summary(seed=seed)}
+
+    monkeypatch.setattr(fashion_mnist, "measured", measured)
+    out = tmp_path / "f.json"
+    fashion_mnist.collect(["fashion_mnist_vi"], [1], tmp_path, out)
+    fashion_mnist.collect(["fashion_mnist_ensemble", "fashion_mnist_vi"], [0, 1], tmp_path, out)
+    assert calls[:1] == [("fashion_mnist_vi", 1)]
+    assert calls[1:] == [("fashion_mnist_ensemble", 0), ("fashion_mnist_ensemble", 1), ("fashion_mnist_vi", 0)]
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["seed"] for row in rows["fashion_mnist_vi, temperature-scaled"]] == [0, 1]
+    edited = fashion_mnist.collect(["fashion_mnist_vi"], [1], tmp_path, out, ["training.epochs=1"])
+    assert calls[-1] == ("fashion_mnist_vi", 1)  # another configuration, beside whose seeds the old ones do not stay
+    assert [row["seed"] for row in edited["fashion_mnist_vi"]] == [1]
+    assert len(edited["fashion_mnist_ensemble"]) == 2

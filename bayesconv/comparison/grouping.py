@@ -13,7 +13,7 @@ from bayesconv.sections import Section
 from bayesconv.sweeps.grid import SEED, short_names
 
 # How figures were made, not of what: settings in which the runs of one configuration may differ.
-_NOT_THE_MODEL = {"evaluation": {"bootstrap", "corruptions"}}
+_NOT_THE_MODEL = {"evaluation": {"bootstrap", "corruptions", "corrupted_images"}}
 _MOST_SETTINGS, _LONGEST = 3, 60  # in a name that says the settings
 _LONGEST_FOLDER = 40
 _SEED_IN_NAME = re.compile(r"(^|[/,_. -]+)seed[ =_-]?\d+$")

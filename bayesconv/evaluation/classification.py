@@ -51,9 +51,10 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
         },
         "shift": {
             name: [
-                headline(predicted(x, keep_samples=False, name=name), dataset.test.y, num_resamples=count) for x in sets
+                headline(predicted(x, keep_samples=False, name=name), dataset.test.y[chosen], num_resamples=count)
+                for x in sets
             ]
-            for name, sets in worse
+            for name, chosen, sets in worse
         },
         "temperature_scaled": _temperature_scaled(test, predicted, dataset, count),
         "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},

@@ -50,8 +50,8 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
         **scores(test, dataset.test.y, num_resamples=count),
         "ood": {name: _against(test, predicted(x, name=name), count) for name, x in out_of_distribution(run, dataset)},
         "shift": {
-            name: [scores(predicted(x, name=name), dataset.test.y) for x in sets]
-            for name, sets in corrupted(run, dataset)
+            name: [scores(predicted(x, name=name), dataset.test.y[chosen]) for x in sets]
+            for name, chosen, sets in corrupted(run, dataset)
         },
         "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},
         **provenance(run, test),

@@ -41,16 +41,19 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
     count, names = run.config.evaluation.bootstrap, list(dataset.class_names)
     test = predicted(dataset.test.x, name="test")
     familiar = _by_image(test, _counted(dataset.test.y, dataset.ignored_label), run.has_several_functions)
-    scored = functools.partial(scores, labels=dataset.test.y, class_names=names, ignored_label=dataset.ignored_label)
+    scored = functools.partial(scores, class_names=names, ignored_label=dataset.ignored_label)
     return {
         "dataset": dataset.name,
         "num_images": len(dataset.test.y),
-        **scored(test, num_resamples=count),
+        **scored(test, labels=dataset.test.y, num_resamples=count),
         "ood": {
             name: _against(familiar, predicted(x, name=name), run.has_several_functions, count)
             for name, x in out_of_distribution(run, dataset)
         },
-        "shift": {name: [scored(predicted(x, name=name)) for x in sets] for name, sets in corrupted(run, dataset)},
+        "shift": {
+            name: [scored(predicted(x, name=name), labels=dataset.test.y[chosen]) for x in sets]
+            for name, chosen, sets in corrupted(run, dataset)
+        },
         "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},
         **provenance(run, test),
     }

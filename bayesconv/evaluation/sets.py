@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from bayesconv import corruptions, data
 from bayesconv.data import Dataset
 from bayesconv.runs import Run
@@ -30,16 +32,25 @@ def _default(dataset: Dataset) -> Iterator[Part]:
         yield Part(name="photo_patches")
 
 
-def corrupted(run: Run, dataset: Dataset) -> Iterator[tuple[str, Iterator[Any]]]:
-    """Name of each corruption that the configuration lists, and the test images under its five severities."""
+def corrupted(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any, Iterator[Any]]]:
+    """Name of each corruption that the configuration lists, indices of test images, and these under five severities.
+
+    They are all test images, or as many of them as the configuration says, chosen by its seed.
+    """
+    chosen = _chosen(len(dataset.test.y), run.config.evaluation.corrupted_images, run.config.seed)
     for part in run.config.evaluation.corruptions:
-        yield _title(part), _severities(dataset, part, run.config.seed)
+        yield _title(part), chosen, _severities(dataset.test.x[chosen], dataset.value_range, part, run.config.seed)
 
 
-def _severities(dataset: Dataset, part: Part, seed: int) -> Iterator[Any]:
-    options: dict[str, Any] = {"seed": seed, "value_range": dataset.value_range}
+def _chosen(count: int, wanted: int | None, seed: int) -> Any:
+    if wanted is None or wanted >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).permutation(count)[:wanted])
+
+
+def _severities(images: Any, value_range: tuple[float, float], part: Part, seed: int) -> Iterator[Any]:
     for severity in corruptions.SEVERITIES:
-        yield corruptions.corrupt(dataset.test.x, part.identifier, severity=severity, **options)
+        yield corruptions.corrupt(images, part.identifier, severity=severity, seed=seed, value_range=value_range)
 
 
 def _title(part: Part) -> str:

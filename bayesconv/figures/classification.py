@@ -127,13 +127,16 @@ def out_of_distribution(subject: Subject) -> Drawn:
 
 def shift(subject: Subject) -> Drawn:
     """Accuracy, NLL and ECE against the severity of each corruption."""
-    sets = evaluation.corrupted(subject.run, subject.dataset)
+    test, labels = subject.test.mean, subject.dataset.test.y
     worse = {
-        name: [subject.test, *(subject.predict(x, name, keep_samples=False) for x in images)] for name, images in sets
+        name: [
+            (probs, labels[chosen])
+            for probs in (test[chosen], *(subject.predict(x, name, keep_samples=False).mean for x in images))
+        ]
+        for name, chosen, images in evaluation.corrupted(subject.run, subject.dataset)
     }
     for name, (score, label, unit) in _SHIFT_SCORES.items():
-        labels = subject.dataset.test.y
-        table = {corruption: [score(p.mean, labels) for p in predictives] for corruption, predictives in worse.items()}
+        table = {corruption: [score(*scored) for scored in several] for corruption, several in worse.items()}
         yield f"shift_{name}", plotting.shift_curves(table, name=label, unit=unit)
 
 
