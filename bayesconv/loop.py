@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from bayesconv import files, finiteness, random
+from bayesconv import examples, files, finiteness, random
 from bayesconv.batches import ArrayBatches, StreamBatches
 from bayesconv.checkpoints import RunFolder
 from bayesconv.compilation import compiled
@@ -103,6 +103,8 @@ class TrainingLoop:
         kl_weight = 0.0
         for batch in self._batches.epoch(epoch):
             inputs = batch[0]
+            if not len(inputs):  # the compiled step takes none: it would learn nothing
+                continue
             *terms, weight, finite = (float(value) for value in self.compiled_step(*batch))
             if not finite:
                 self._fail(inputs, batch[1], epoch)
@@ -112,11 +114,13 @@ class TrainingLoop:
             bar.set_description(label, refresh=False)
             bar.set_postfix_str(f"loss {loss:.4f}, NLL {nll:.4f}, KL {kl:.0f}, {rate:.0f} images/s", refresh=False)
             bar.update()
+        if not seen:
+            raise ValueError(f"An epoch has examples. Received none in epoch {epoch}; look at the data set.")
         return {"loss": loss, "nll": nll, "kl": kl, "kl_weight": kl_weight, "images_per_second": rate}
 
     def _train_step(self, *batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         variables = self._model.trainable_variables
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, examples.none_is_empty():
             terms, kl_weight = self._objective(self._step, *batch)
         gradients = tape.gradient(terms.loss, variables)
         _check_gradients(variables, gradients)

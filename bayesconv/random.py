@@ -8,10 +8,11 @@ draws here are made of Philox bits, which do not, and of a fixed transform. The 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import numbers
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,20 @@ def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
     if dtype not in (tf.float32, tf.float64):
         return tf.cast(normal(shape, seed), dtype)
     shape, size = _static_if_known(shape)
+    if isinstance(size, int):
+        return _normal_of_shape(tuple(map(int, shape)), dtype)(as_seed(seed))
+    return _box_muller(shape, size, seed, dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def _normal_of_shape(shape: tuple[int, ...], dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
+    # Traced once and then called: a network with many layers is traced in less time.
+    make = functools.partial(_box_muller, shape, math.prod(shape), dtype=dtype)
+    with tf.init_scope():
+        return tf.function(make, [tf.TensorSpec([2], tf.int32)], autograph=False).get_concrete_function()
+
+
+def _box_muller(shape: Any, size: Any, seed: Seed, dtype: tf.DType) -> tf.Tensor:
     half = (size + 1) // 2
     radius_bits, angle_bits = tf.unstack(_unit_interval([2, half], seed, dtype))
     radius = tf.sqrt(-2.0 * tf.math.log(radius_bits))

@@ -50,10 +50,15 @@ def _small(factory=bc.make_kernel_bias_reparameterization, dtype=tf.float32):
     return bc.Sequential([bc.Flatten(), bc.Affine(64, 3, make_kernel_bias_fn=factory, dtype=dtype)])
 
 
-def _assert_same(found, predictive):
+def _assert_same(found, predictive, rtol=0.0):
     assert set(found) == set(FIELDS)
     for name in FIELDS:
-        np.testing.assert_array_equal(found[name], getattr(predictive, name), err_msg=name)
+        np.testing.assert_allclose(found[name], getattr(predictive, name), rtol=rtol, atol=rtol, err_msg=name)
+
+
+def _assert_close(path, predictive):
+    # Of another process: where oneDNN shares a sum out among threads, their number decides its order.
+    _assert_same(dict(np.load(path)), predictive, rtol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +71,7 @@ def exported(tmp_path_factory):
 
 
 class TestNumbers:
-    def test_a_process_with_tensorflow_alone_computes_the_same_bits(self, exported, tmp_path):
+    def test_a_process_with_tensorflow_alone_computes_the_same_numbers(self, exported, tmp_path):
         np.save(tmp_path / "x.npy", X)
         shutil.copytree(exported[1], tmp_path / "flipout")
         others = {"laplace": _small(FACTORIES["laplace"]), "deterministic": _model(FACTORIES["deterministic"])}
@@ -77,9 +82,9 @@ class TestNumbers:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr[-3000:]
         for name, model in nets.items():
-            _assert_same(dict(np.load(tmp_path / f"{name}-all.npz")), bc.predict(model, X, num_samples=7, seed=-3))
-            _assert_same(dict(np.load(tmp_path / f"{name}-two.npz")), bc.predict(model, X[:2], num_samples=7, seed=-3))
-            _assert_same(dict(np.load(tmp_path / f"{name}-default.npz")), bc.predict(model, X, num_samples=3, seed=9))
+            _assert_close(tmp_path / f"{name}-all.npz", bc.predict(model, X, num_samples=7, seed=-3))
+            _assert_close(tmp_path / f"{name}-two.npz", bc.predict(model, X[:2], num_samples=7, seed=-3))
+            _assert_close(tmp_path / f"{name}-default.npz", bc.predict(model, X, num_samples=3, seed=9))
 
     @pytest.mark.parametrize("seed", [0, 12345, -1, 2**31, -(2**31), 2**40 + 3, 2**63 - 1, -(2**63)])
     def test_seeds_are_those_of_predict(self, exported, seed):

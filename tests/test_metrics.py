@@ -105,8 +105,8 @@ def test_reliability_band_holds_a_calibrated_accuracy_nine_times_in_ten(rng):
 
 def test_reliability_band_is_the_binomial_one():
     curve = metrics.reliability_curve([[0.5, 0.5]] * 100, [0] * 100, num_bins=1)
-    # P(X <= 41) = 0.0443 < 0.05 <= P(X <= 42) = 0.0666 for X ~ Binomial(100, 1/2)
-    assert (curve.lower[0], curve.upper[0]) == (0.42, 0.58)
+    # P(X <= 39) = 0.0176 < 0.025 <= P(X <= 40) = 0.0284 for X ~ Binomial(100, 1/2)
+    assert (curve.lower[0], curve.upper[0]) == (0.40, 0.60)
 
 
 def test_null_band_holds_a_calibrated_predictor_and_rejects_an_overconfident_one(rng):
@@ -135,7 +135,7 @@ def test_null_band_equals_a_simulation_with_whole_labels(rng):
     band = metrics.ece_null(probs, seed=1)
     spread = np.std(errors) * np.sqrt(2 / 1000)
     assert abs(band.mean - np.mean(errors)) < 4 * spread
-    np.testing.assert_allclose(band[1:], np.quantile(errors, [0.05, 0.95]), rtol=0.08)
+    np.testing.assert_allclose(band[1:], np.quantile(errors, [0.025, 0.975]), rtol=0.08)
 
 
 def test_null_band_is_a_function_of_its_seed(rng):

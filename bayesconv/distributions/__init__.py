@@ -14,6 +14,7 @@ from bayesconv.distributions.matrix_normal import CovarianceFactor, MatrixNormal
 from bayesconv.distributions.mixture_of_means import MixtureOfMeans
 from bayesconv.distributions.normal import (
     Normal,
+    draw,
     elementwise,
     identically_distributed,
     independent,
@@ -63,6 +64,7 @@ __all__ = [
     "StudentT",
     "TiedMeanNormal",
     "derived",
+    "draw",
     "element_traits",
     "elementwise",
     "family",

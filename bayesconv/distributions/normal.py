@@ -27,6 +27,11 @@ class Normal(tfd.Normal):
         loc, scale = tf.convert_to_tensor(self.loc), tf.convert_to_tensor(self.scale)
         return loc + scale * random.normal(self._shape_of(n, loc, scale), seed, loc.dtype)
 
+    def draw(self, seed: Any) -> tf.Tensor:
+        """One draw of all elements: the numbers of `sample(seed=seed)` in a quarter of its operations."""
+        loc, scale = tf.convert_to_tensor(self.loc), tf.convert_to_tensor(self.scale)
+        return loc + scale * random.normal(self._shape_of(1, loc, scale)[1:], seed, loc.dtype)
+
     def _shape_of(self, n: Any, loc: tf.Tensor, scale: tf.Tensor) -> Any:
         num, shape = tf.get_static_value(n), tf.broadcast_static_shape(loc.shape, scale.shape)
         if num is not None and shape.is_fully_defined():
@@ -97,6 +102,14 @@ def normal_mixture(scales: Sequence[float], probs: Sequence[float], dtype: tf.DT
     kind = dtype.as_numpy_dtype
     components = Normal(np.zeros(len(scales), kind), np.asarray(scales, kind))
     return tfd.MixtureSameFamily(tfd.Categorical(probs=np.asarray(probs, kind)), components)
+
+
+def draw(distribution: tfd.Distribution, seed: Any, num: Any = None) -> tf.Tensor:
+    """One draw of a whole weight, or `num` of them along a first axis."""
+    inner = elementwise(distribution)
+    if num is None and type(inner) is Normal and inner.batch_shape == distribution.event_shape:
+        return inner.draw(seed)
+    return distribution.sample(() if num is None else num, seed=seed)
 
 
 def elementwise(distribution: tfd.Distribution) -> tfd.Distribution | None:

@@ -5,6 +5,7 @@ A new pair is one function with `tfp.distributions.RegisterKL`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -33,8 +34,46 @@ def closed_form(q: Any, p: Any) -> tf.Tensor | None:
 
 
 def _kl_of_normals(q: Any, p: Any, shape: tf.TensorShape) -> tf.Tensor:
-    scale = tf.convert_to_tensor(p.scale)
-    return kl_of_normals(tf.convert_to_tensor(q.scale), scale, (q.loc - p.loc) / scale, shape)
+    loc, scale, prior_loc, prior_scale = map(tf.convert_to_tensor, (q.loc, q.scale, p.loc, p.scale))
+    is_plain = loc.shape == scale.shape == shape and all(part.shape in ([], shape) for part in (prior_loc, prior_scale))
+    if is_plain and shape.is_fully_defined():
+        return _kl_of_whole_weights(loc, scale, prior_loc, prior_scale)
+    return kl_of_normals(scale, prior_scale, (loc - prior_loc) / prior_scale, shape)
+
+
+@tf.custom_gradient
+def _kl_of_whole_weights(*parameters: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
+    # The common case: two operations to trace instead of fifty, since those of a shape are traced once.
+    value, gradient = _traced(*(tuple(part.shape) for part in parameters), parameters[0].dtype)
+    return value(*parameters), lambda upstream: gradient(upstream, *parameters)
+
+
+@functools.lru_cache(maxsize=1024)
+def _traced(*shapes_and_dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    *shapes, dtype = shapes_and_dtype
+    specs = [tf.TensorSpec(shape, dtype) for shape in shapes]
+    with tf.init_scope():
+        value = tf.function(_value, specs, autograph=False).get_concrete_function()
+        gradient = tf.function(_gradient, [tf.TensorSpec([], dtype), *specs], autograph=False).get_concrete_function()
+    return value, gradient
+
+
+def _value(loc: tf.Tensor, scale: tf.Tensor, prior_loc: tf.Tensor, prior_scale: tf.Tensor) -> tf.Tensor:
+    return _kl_of_ratios(scale / prior_scale, (loc - prior_loc) / prior_scale)
+
+
+def _gradient(
+    upstream: tf.Tensor, loc: tf.Tensor, scale: tf.Tensor, prior_loc: tf.Tensor, prior_scale: tf.Tensor
+) -> tuple[tf.Tensor, ...]:
+    ratio, deviation = scale / prior_scale, (loc - prior_loc) / prior_scale
+    by_ratio = (ratio - 1.0) + (ratio - 1.0) / ratio
+    by_loc, by_scale = upstream * deviation / prior_scale, upstream * by_ratio / prior_scale
+    by_prior_scale = -(by_scale * ratio + by_loc * deviation)
+    return by_loc, by_scale, _summed_to(-by_loc, prior_loc.shape), _summed_to(by_prior_scale, prior_scale.shape)
+
+
+def _summed_to(tensor: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
+    return tensor if tensor.shape == shape else tf.reduce_sum(tensor)
 
 
 def kl_of_normals(scale_q: tf.Tensor, scale_p: tf.Tensor, deviation: tf.Tensor, shape: Any) -> tf.Tensor:

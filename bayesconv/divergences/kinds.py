@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from bayesconv import random
+from bayesconv import distributions, random
 from bayesconv.divergences.closed_forms import closed_form
 from bayesconv.divergences.requirements import (
     check_num_samples,
@@ -130,8 +130,8 @@ def bind(divergence: Identifier, posterior: KernelBias, prior: KernelBias) -> Di
 
 def sample(posterior: KernelBias, seed: tf.Tensor, num: Any = None) -> KernelBias:
     """One draw of the kernel and the bias, or `num` along a first axis; the same for the same seed."""
-    seeds, shape = KernelBias(*random.split(seed)), () if num is None else num
-    return map_kernel_bias(lambda distribution, s: distribution.sample(shape, seed=s), posterior, seeds)
+    seeds = KernelBias(*random.split(seed))
+    return map_kernel_bias(lambda distribution, s: distributions.draw(distribution, s, num), posterior, seeds)
 
 
 def log_ratio(

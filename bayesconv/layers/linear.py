@@ -149,7 +149,8 @@ class Linear(Layer):
     def _penalty(self, draw: Draw, call: calls.Call) -> tf.Tensor | None:
         if not call.is_training:
             return None
-        return self.penalty_weight * self.divergence.penalty(draw, call.layer_seed(self))
+        penalty = self.divergence.penalty(draw, call.layer_seed(self))
+        return penalty if self.penalty_weight == 1.0 else self.penalty_weight * penalty
 
     def _activated(self, outputs: tf.Tensor) -> tf.Tensor:
         return outputs if self._activation_fn is None else self._activation_fn(outputs)

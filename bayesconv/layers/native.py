@@ -11,7 +11,6 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from bayesconv.layers.shapes import static_sizes
@@ -57,20 +56,17 @@ def _takes_groups(rank: int, dtype: tf.DType) -> bool:
     return rank < 3 and _is_by_onednn(dtype)
 
 
-def _is_by_onednn(dtype: tf.DType) -> bool:
-    return dtype != tf.float64 and _is_onednn_on()
-
-
 @functools.cache
-def _is_onednn_on() -> bool:
-    # No public function tells. Of TensorFlow's kernels for a CPU only oneDNN's have the slopes of groups.
+def _is_by_onednn(dtype: tf.DType) -> bool:
+    # No public function tells, and it depends on the processor and the type. Of TensorFlow's kernels for a CPU only
+    # oneDNN's have the slopes of groups.
     if tf.config.list_physical_devices("GPU"):
-        return True  # whose kernels have them
-    images, slopes = np.zeros([1, 1, 1, 2], np.float32), np.zeros([1, 1, 1, 2], np.float32)
+        return dtype != tf.float64  # whose kernels have them
     with tf.init_scope(), tf.device("CPU"):
+        one = tf.zeros([1, 1, 1, 2], dtype)
         try:
             tf.raw_ops.Conv2DBackpropFilter(
-                input=images, filter_sizes=[1, 1, 1, 2], out_backprop=slopes, strides=[1] * 4, padding="VALID"
+                input=one, filter_sizes=[1, 1, 1, 2], out_backprop=one, strides=[1] * 4, padding="VALID"
             )
         except tf.errors.OpError:
             return False

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from bayesconv.metrics.bins import BinSums, bin_sums, equal_width_bins, equal_width_edges, mean_gap
 from bayesconv.metrics.checks import Floats, Integers, check_labelled, check_probs
 
+_CENTRAL = (0.025, 0.975)
+
 
 class ReliabilityCurve(NamedTuple):
     """Accuracy against confidence in B equal-width bins; NaN where a bin is empty."""
@@ -19,12 +21,12 @@ class ReliabilityCurve(NamedTuple):
     confidence: Floats  # [B], mean top probability
     accuracy: Floats  # [B], share of correct predictions
     count: Integers  # type: ignore[assignment]  # [B], examples; hides tuple.count, which nobody calls here
-    lower: Floats  # [B], 5 % quantile of the accuracy if the confidences were right
-    upper: Floats  # [B], 95 % quantile of the same
+    lower: Floats  # [B], 2.5 % quantile of the accuracy if the confidences were right
+    upper: Floats  # [B], 97.5 % quantile of the same
 
 
 class NullBand(NamedTuple):
-    """The calibration error that chance alone gives a perfectly calibrated model: its mean and central 90 %."""
+    """The calibration error that chance alone gives a perfectly calibrated model: its mean and central 95 %."""
 
     mean: float
     lower: float
@@ -57,7 +59,7 @@ def expected_calibration_error(probs: npt.ArrayLike, labels: npt.ArrayLike, *, n
 def reliability_curve(probs: npt.ArrayLike, labels: npt.ArrayLike, *, num_bins: int = 15) -> ReliabilityCurve:
     """Accuracy and mean confidence per bin, with the band where a calibrated model's accuracy would fall.
 
-    The band is the central 90 % of Binomial(n_b, mean confidence_b) / n_b, one bin at a time.
+    The band is the central 95 % of Binomial(n_b, mean confidence_b) / n_b, one bin at a time.
 
     Args:
       probs: `[N, K]`, rows sum to one.
@@ -121,10 +123,10 @@ def curve_of_sums(sums: BinSums) -> ReliabilityCurve:
 
     size = np.where(sums.size > 0, sums.size, np.nan)
     confidence, correct = sums.probability / size, sums.outcome / size
-    lower, upper = (binom.ppf(level, size, np.minimum(confidence, 1)) / size for level in (0.05, 0.95))
+    lower, upper = (binom.ppf(level, size, np.minimum(confidence, 1)) / size for level in _CENTRAL)
     return ReliabilityCurve(equal_width_edges(len(size)), confidence, correct, sums.size, lower, upper)
 
 
 def band_of(errors: Sequence[float]) -> NullBand:
-    """Mean and central 90 % of simulated errors."""
-    return NullBand(float(np.mean(errors)), *(float(q) for q in np.quantile(errors, (0.05, 0.95))))
+    """Mean and central 95 % of simulated errors."""
+    return NullBand(float(np.mean(errors)), *(float(q) for q in np.quantile(errors, _CENTRAL)))

@@ -164,7 +164,7 @@ def smooth_width(gaps: Floats) -> float:
 def calibration_null(
     metric: Callable[[Floats, Integers], float], probs: npt.ArrayLike, *, num_draws: int = 1000, seed: int = 0
 ) -> NullBand:
-    """What any error would show if these very probabilities were right: its mean and central 90 %.
+    """What any error would show if these very probabilities were right: its mean and central 95 %.
 
     Labels are drawn from the probabilities, and the metric is taken on each draw. For the ECE `ece_null` is faster.
 

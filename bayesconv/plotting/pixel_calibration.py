@@ -13,7 +13,7 @@ from bayesconv.metrics.bins import equal_width_bins
 from bayesconv.plotting.calibration import reliability_diagram
 
 Array = npt.NDArray[Any]
-_QUANTILE = 1.6449  # of a standard normal: 90 % lie within as many standard deviations
+_QUANTILE = 1.96  # of a standard normal: 95 % lie within as many standard deviations
 
 
 def pixel_reliability_diagram(

@@ -102,8 +102,8 @@ def scores(report: Numbers) -> Iterator[Block]:
     if scaled:
         header += [f"at softmax temperature {scaled['softmax_temperature']:.2f}", "its 95 % interval"]
     note = (
-        "NLL in nats per image. Nine in ten models whose probabilities are right have calibration errors in the range "
-        "of the column calibrated models."
+        "NLL in nats per image. Nineteen of twenty models whose probabilities are right have calibration errors in the "
+        "range of the column calibrated models."
     )
     yield table("Scores of the test images", header, [*_score_rows(report, scaled)], note)
     if not scaled and not report.get("calibrated"):

@@ -29,7 +29,7 @@ def calibration(name: str, value: float, null: Numbers, remedy: str) -> str:
     Args:
       name: Of the error.
       value: The error.
-      null: The band into which nine in ten calibrated models fall, `lower` and `upper`.
+      null: The band into which 95 % of calibrated models fall, `lower` and `upper`.
       remedy: What to do about an error above it.
     """
     found, band = place(value, null), ends(null)

@@ -89,7 +89,9 @@ def scores(report: Numbers) -> Iterator[Block]:
     note = "NLL in nats per example, errors in the unit of the target."
     yield table("Scores of the test examples", ["score", "value", "95 % interval"], rows, note)
     if found and found["null"]:
-        yield Paragraph(f"Nine in ten calibrated models have a quantile calibration error of {ends(found['null'])}.")
+        yield Paragraph(
+            f"Nineteen of twenty calibrated models have a quantile calibration error of {ends(found['null'])}."
+        )
     if report["credible"]:
         intervals = [
             [
