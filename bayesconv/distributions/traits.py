@@ -66,6 +66,9 @@ def has_mean(distribution: tfd.Distribution) -> bool:
       >>> has_mean(tfd.Cauchy(0.0, 1.0))
       False
     """
+    elements = elementwise(distribution)
+    if isinstance(elements, tfd.Normal) and isinstance(elements.loc, tf.Variable):
+        return True
     try:
         static = tf.get_static_value(distribution.mean())
     except NotImplementedError:

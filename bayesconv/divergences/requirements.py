@@ -25,9 +25,27 @@ def pairs(posterior: KernelBias, prior: KernelBias) -> list[tuple[Any, Any]]:
 
 def has_closed_form(q: Any, p: Any) -> bool:
     """Whether KL(q || p) is known and, where its value is, finite: moments of a Cauchy are not."""
+    if _are_finite_normals(q, p):
+        return True  # in a fifth of the time that it takes to build a layer
     value = closed_form(q, p)
     static = None if value is None else tf.get_static_value(value)
     return value is not None and (static is None or bool(np.isfinite(static)))
+
+
+def _are_finite_normals(*both: Any) -> bool:
+    elements = [distributions.elementwise(one) for one in both]
+    if not all(isinstance(element, tfd.Normal) for element in elements):
+        return False
+    parameters = [part for element in elements for part in (element.loc, element.scale)]
+    return all(isinstance(part, _VARIABLE) or _is_known_and_finite(part) for part in parameters)
+
+
+_VARIABLE = (tf.Variable, tfp.util.DeferredTensor)  # of which a TransformedVariable is one
+
+
+def _is_known_and_finite(part: Any) -> bool:
+    static = tf.get_static_value(part) if tf.is_tensor(part) else part
+    return static is not None and bool(np.isfinite(static).all())
 
 
 def require_closed_form(q: Any, p: Any) -> None:
