@@ -12,7 +12,7 @@ import functools
 import math
 import numbers
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,12 +81,12 @@ def as_seed(seed: Seed) -> tf.Tensor:
 
 def fold_in(seed: tf.Tensor, data: Any) -> tf.Tensor:
     """A new seed that depends on a seed and on an integer."""
-    return _bits([2], seed, tf.int32, _counter(data, _FOLD))
+    return _folding()(as_seed(seed), _counter(data, _FOLD))
 
 
 def split(seed: tf.Tensor, num: int = 2) -> list[tf.Tensor]:
     """`num` independent seeds from one."""
-    return tf.unstack(_bits([num, 2], seed, tf.int32, _counter(0, _SPLIT)))
+    return list(_splitting(num)(as_seed(seed)))
 
 
 def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
@@ -116,12 +116,28 @@ def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
     return _box_muller(shape, size, seed, dtype)
 
 
+# What follows is traced once and then called: a network with many layers is traced in less time.
+
+
 @functools.lru_cache(maxsize=1024)
 def _normal_of_shape(shape: tuple[int, ...], dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
-    # Traced once and then called: a network with many layers is traced in less time.
-    make = functools.partial(_box_muller, shape, math.prod(shape), dtype=dtype)
+    return _traced(functools.partial(_box_muller, shape, math.prod(shape), dtype=dtype))
+
+
+@functools.cache
+def _folding() -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    return _traced(lambda seed, counter: _bits([2], seed, tf.int32, counter), tf.TensorSpec([2], tf.uint64))
+
+
+@functools.lru_cache(maxsize=128)
+def _splitting(num: int) -> Callable[[tf.Tensor], Sequence[tf.Tensor]]:
+    return _traced(lambda seed: tf.unstack(_bits([num, 2], seed, tf.int32, _counter(0, _SPLIT))))
+
+
+def _traced(function: Callable[..., Any], *others: tf.TensorSpec) -> Callable[..., Any]:
     with tf.init_scope():
-        return tf.function(make, [tf.TensorSpec([2], tf.int32)], autograph=False).get_concrete_function()
+        signature = [tf.TensorSpec([2], tf.int32), *others]
+        return tf.function(function, signature, autograph=False).get_concrete_function()
 
 
 def _box_muller(shape: Any, size: Any, seed: Seed, dtype: tf.DType) -> tf.Tensor:

@@ -33,7 +33,7 @@ def has_closed_form(q: Any, p: Any) -> bool:
 
 
 def _are_finite_normals(*both: Any) -> bool:
-    elements = [distributions.elementwise(one) for one in both]
+    elements: list[Any] = [distributions.elementwise(one) for one in both]
     if not all(isinstance(element, tfd.Normal) for element in elements):
         return False
     parameters = [part for element in elements for part in (element.loc, element.scale)]
