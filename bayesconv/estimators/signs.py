@@ -7,11 +7,10 @@ import tensorflow as tf
 from scipy import linalg
 
 from bayesconv import random
-from bayesconv.estimators.slices import unstacked
 from bayesconv.weights import KernelBias
 
 
-def independent_signs(weights: KernelBias, batch_ndims: int, num: int, seed: tf.Tensor) -> list[KernelBias]:
+def independent_signs(weights: KernelBias, batch_ndims: int, num: int, seed: tf.Tensor) -> KernelBias:
     """Random signs: for the kernel the product of one for every tap and input and one for every output.
 
     Any two weights of a kernel then have independent signs, as if every weight drew its own.
@@ -19,19 +18,22 @@ def independent_signs(weights: KernelBias, batch_ndims: int, num: int, seed: tf.
     Args:
       weights: Whose shapes and types the signs have.
       batch_ndims: Number of batch dimensions of the kernel.
-      num: Number of slices.
+      num: Number of slices G.
       seed: Seed.
+
+    Returns:
+      The signs, with a first axis of G.
     """
     seed_in, seed_out, seed_bias = random.split(seed, 3)
     shape_in, shape_out = _factors(weights.kernel.shape.as_list(), batch_ndims)
     dtype, bias = weights.kernel.dtype, weights.bias
     kernel = random.signs([num, *shape_in], seed_in, dtype) * random.signs([num, *shape_out], seed_out, dtype)
     if bias is None:
-        return unstacked(KernelBias(kernel))
-    return unstacked(KernelBias(kernel, random.signs([num, *bias.shape], seed_bias, dtype)))
+        return KernelBias(kernel)
+    return KernelBias(kernel, random.signs([num, *bias.shape], seed_bias, dtype))
 
 
-def balanced_signs(weights: KernelBias, batch_ndims: int, num: int, seed: tf.Tensor) -> list[KernelBias]:
+def balanced_signs(weights: KernelBias, batch_ndims: int, num: int, seed: tf.Tensor) -> KernelBias:
     """Random signs that add up to zero over the slices, for every weight.
 
     A weight's signs are one of the G - 1 rows of a Hadamard matrix that are not constant: for the kernel row
@@ -43,6 +45,9 @@ def balanced_signs(weights: KernelBias, batch_ndims: int, num: int, seed: tf.Ten
       batch_ndims: Number of batch dimensions of the kernel.
       num: Number of slices G, a power of 2 above 1.
       seed: Seed.
+
+    Returns:
+      The signs, with a first axis of G.
     """
     seed_in, seed_out, seed_bias = random.split(seed, 3)
     shape_in, shape_out = _factors(weights.kernel.shape.as_list(), batch_ndims)
@@ -52,9 +57,9 @@ def balanced_signs(weights: KernelBias, batch_ndims: int, num: int, seed: tf.Ten
     by_output = tf.one_hot(_codes(shape_out[:-2] + shape_out[-1:], num - 1, seed_out), num - 1, dtype=dtype)
     kernel = tf.matmul(by_input, by_output, transpose_b=True)
     if bias is None:
-        return unstacked(KernelBias(kernel))
+        return KernelBias(kernel)
     bias_signs = tf.gather(tf.constant(rows.T, dtype), _codes(bias.shape.as_list(), num - 1, seed_bias), axis=1)
-    return unstacked(KernelBias(kernel, bias_signs))
+    return KernelBias(kernel, bias_signs)
 
 
 def _factors(shape: list[int], batch_ndims: int) -> tuple[list[int], list[int]]:

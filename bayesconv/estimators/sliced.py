@@ -91,13 +91,13 @@ def _independent(linear_op: LinearOp, num_slices: int) -> StochasticPass:
 
 
 def _flipped(
-    linear_op: LinearOp, posterior: KernelBias, num_slices: int, signs_of: Callable[..., list[KernelBias]]
+    linear_op: LinearOp, posterior: KernelBias, num_slices: int, signs_of: Callable[..., KernelBias]
 ) -> StochasticPass:
     def stochastic_pass(inputs: tf.Tensor, draw: Draw, seed: tf.Tensor) -> Estimate:
         weights, mean = draw(), map_kernel_bias(lambda d: d.mean(), posterior)
         deviation = map_kernel_bias(tf.subtract, weights, mean)
         signs = signs_of(deviation, linear_op.batch_ndims, num_slices, seed)
-        kernels = [map_kernel_bias(lambda m, s, d: m + s * d, mean, s, deviation) for s in signs]
-        return Estimate(apply_by_slice(linear_op, inputs, kernels), weights)
+        kernels = map_kernel_bias(lambda m, s, d: m + s * d, mean, signs, deviation)  # of all slices at once
+        return Estimate(apply_by_slice(linear_op, inputs, unstacked(kernels)), weights)
 
     return stochastic_pass

@@ -112,7 +112,8 @@ def kernels_flipped_and_biases_not(linear_op: Any, posterior: Any) -> Any:
         weights, mean = draw(), map_kernel_bias(lambda d: d.mean(), posterior)
         deviation = map_kernel_bias(tf.subtract, weights, mean)
         signs = independent_signs(deviation, 0, 3, seed)
-        kernels = [weights._replace(kernel=mean.kernel + s.kernel * deviation.kernel) for s in signs]
+        flipped = [mean.kernel + s * deviation.kernel for s in tf.unstack(signs.kernel)]
+        kernels = [weights._replace(kernel=kernel) for kernel in flipped]
         return Estimate(apply_by_slice(linear_op, inputs, kernels), weights)
 
     return stochastic_pass
@@ -134,9 +135,8 @@ def slices_with_one_sign(linear_op: Any, posterior: Any) -> Any:
 def test_balanced_signs_add_up_to_zero_for_every_weight_and_differ_between_weights(num):
     weights = bc.KernelBias(tf.zeros([2, 3, 4, 50]), tf.zeros([2, 50]))  # enough to meet every row
     signs = balanced_signs(weights, 1, num, random.as_seed(0))
-    assert len(signs) == num
-    for member, weight in zip(zip(*signs, strict=True), weights, strict=True):
-        values = np.stack(member)
+    for member, weight in zip(signs, weights, strict=True):
+        values = member.numpy()
         assert values.shape == (num, *weight.shape)
         assert set(np.unique(values)) == {-1.0, 1.0}
         np.testing.assert_array_equal(values.sum(axis=0), np.zeros(weight.shape))
@@ -148,8 +148,8 @@ def test_signs_of_any_two_weights_are_independent(signs_of):
     weights = bc.KernelBias(tf.zeros([2, 2, 2], tf.float64), tf.zeros([2], tf.float64))
 
     def one(seed: tf.Tensor) -> tf.Tensor:
-        kernels, biases = zip(*signs_of(weights, 0, 4, seed), strict=True)
-        flat = tf.concat([tf.reshape(tf.stack(kernels), [4, -1]), tf.stack(biases)], axis=1)
+        kernels, biases = signs_of(weights, 0, 4, seed)
+        flat = tf.concat([tf.reshape(kernels, [4, -1]), biases], axis=1)
         return flat[0] * flat[3]  # in two slices
 
     found = draws(one, NUM_DRAWS)
