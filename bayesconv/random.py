@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from bayesconv.tracing import traced
+
 ALGORITHM = "philox/box-muller/1"
 Seed = int | tuple[int, int] | tf.Tensor | None
 
@@ -116,28 +118,22 @@ def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
     return _box_muller(shape, size, seed, dtype)
 
 
-# What follows is traced once and then called: a network with many layers is traced in less time.
-
-
 @functools.lru_cache(maxsize=1024)
 def _normal_of_shape(shape: tuple[int, ...], dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
-    return _traced(functools.partial(_box_muller, shape, math.prod(shape), dtype=dtype))
+    return traced(functools.partial(_box_muller, shape, math.prod(shape), dtype=dtype), [_SEED])
 
 
 @functools.cache
 def _folding() -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    return _traced(lambda seed, counter: _bits([2], seed, tf.int32, counter), tf.TensorSpec([2], tf.uint64))
+    return traced(lambda seed, counter: _bits([2], seed, tf.int32, counter), [_SEED, tf.TensorSpec([2], tf.uint64)])
 
 
 @functools.lru_cache(maxsize=128)
 def _splitting(num: int) -> Callable[[tf.Tensor], Sequence[tf.Tensor]]:
-    return _traced(lambda seed: tf.unstack(_bits([num, 2], seed, tf.int32, _counter(0, _SPLIT))))
+    return traced(lambda seed: tf.unstack(_bits([num, 2], seed, tf.int32, _counter(0, _SPLIT))), [_SEED])
 
 
-def _traced(function: Callable[..., Any], *others: tf.TensorSpec) -> Callable[..., Any]:
-    with tf.init_scope():
-        signature = [tf.TensorSpec([2], tf.int32), *others]
-        return tf.function(function, signature, autograph=False).get_concrete_function()
+_SEED = tf.TensorSpec([2], tf.int32)
 
 
 def _box_muller(shape: Any, size: Any, seed: Seed, dtype: tf.DType) -> tf.Tensor:

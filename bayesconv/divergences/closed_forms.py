@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bayesconv import distributions
+from bayesconv.tracing import traced
 
 tfd = tfp.distributions
 
@@ -44,18 +45,15 @@ def _kl_of_normals(q: Any, p: Any, shape: tf.TensorShape) -> tf.Tensor:
 @tf.custom_gradient
 def _kl_of_whole_weights(*parameters: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
     # The common case: two operations to trace instead of fifty, since those of a shape are traced once.
-    value, gradient = _traced(*(tuple(part.shape) for part in parameters), parameters[0].dtype)
+    value, gradient = _of_shapes(*(tuple(part.shape) for part in parameters), parameters[0].dtype)
     return value(*parameters), lambda upstream: gradient(upstream, *parameters)
 
 
 @functools.lru_cache(maxsize=1024)
-def _traced(*shapes_and_dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _of_shapes(*shapes_and_dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     *shapes, dtype = shapes_and_dtype
     specs = [tf.TensorSpec(shape, dtype) for shape in shapes]
-    with tf.init_scope():
-        value = tf.function(_value, specs, autograph=False).get_concrete_function()
-        gradient = tf.function(_gradient, [tf.TensorSpec([], dtype), *specs], autograph=False).get_concrete_function()
-    return value, gradient
+    return traced(_value, specs), traced(_gradient, [tf.TensorSpec([], dtype), *specs])
 
 
 def _value(loc: tf.Tensor, scale: tf.Tensor, prior_loc: tf.Tensor, prior_scale: tf.Tensor) -> tf.Tensor:

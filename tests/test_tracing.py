@@ -1,0 +1,113 @@
+"""Claims about what is traced once: it is the same function, wherever it was traced and wherever it runs."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import bayesconv as bc
+from bayesconv import distributions, examples, random
+from bayesconv.divergences import closed_forms
+from bayesconv.tracing import traced
+
+tfd = tfp.distributions
+
+
+def test_it_belongs_to_no_device_and_no_graph():
+    made = []
+
+    @tf.function
+    def outer(x):
+        with tf.device("CPU:1"):
+            made.append(traced(lambda x: x + 1.0, [tf.TensorSpec([])]))
+            return made[0](x)
+
+    assert float(outer(tf.constant(1.0))) == 2.0
+    assert float(made[0](tf.constant(2.0))) == 3.0
+    assert {op.device for op in made[0].graph.get_operations()} == {""}
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3, 4), (0, 2)])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_normals_are_the_same_for_a_shape_that_only_the_graph_knows(shape, dtype):
+    unknown = tf.function(lambda size: random.normal(size, 7, dtype), input_signature=[tf.TensorSpec([None], tf.int32)])
+    np.testing.assert_allclose(random.normal(shape, 7, dtype), unknown(tf.constant(shape, tf.int32)), rtol=1e-6)
+
+
+def test_seeds_are_folded_the_same_by_python_and_by_tensors():
+    seed = tf.constant([3, -4])
+    for data in (0, 5, 2**40, 2**63 + 1):
+        np.testing.assert_array_equal(random.fold_in(seed, data), random.fold_in(seed, tf.constant(data, tf.uint64)))
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_a_draw_of_normals_is_tfps(dtype):
+    loc = tf.constant([[0.5, -1.0, 2.0], [0.0, 3.0, 1.0]], dtype)
+    weight = distributions.mean_field_normal(loc, tf.fill([2, 3], tf.constant(0.3, dtype)), "w")
+    np.testing.assert_array_equal(distributions.draw(weight, 5), weight.sample(seed=5))
+    np.testing.assert_array_equal(distributions.draw(weight, 5, 4), weight.sample(4, seed=5))
+
+
+@pytest.mark.parametrize("prior_shape", [(), (2, 3)])
+def test_the_kl_and_all_its_slopes_are_those_of_automatic_differentiation(prior_shape):
+    rng = np.random.default_rng(0)
+    loc, scale = (tf.constant(rng.uniform(0.2, 2.0, [2, 3])) for _ in range(2))
+    prior_loc, prior_scale = (tf.constant(rng.uniform(0.2, 2.0, prior_shape)) for _ in range(2))
+    parts = [loc, scale, prior_loc, prior_scale]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(parts)
+        q = tfd.Independent(tfd.Normal(loc, scale), 2)
+        p = tfd.Sample(tfd.Normal(prior_loc, prior_scale), [2, 3]) if prior_shape == () else tfd.Independent(
+            tfd.Normal(prior_loc, prior_scale), 2
+        )  # fmt: skip
+        found = closed_forms.closed_form(q, p)
+        expected = tf.reduce_sum(tfd.kl_divergence(tfd.Normal(loc, scale), tfd.Normal(prior_loc, prior_scale)))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    for slope, wanted in zip(tape.gradient(found, parts), tape.gradient(expected, parts), strict=True):
+        np.testing.assert_allclose(slope, wanted, rtol=1e-10)
+
+
+def test_a_promise_that_no_batch_is_empty_leaves_out_what_provides_for_it():
+    layer = bc.Convolution(1, 2, 3)
+    types = []
+    for promised in (False, True):
+
+        def run(x, promised=promised):
+            if not promised:
+                return layer(x)
+            with examples.none_is_empty():
+                return layer(x)
+
+        compiled = tf.function(run, input_signature=[tf.TensorSpec([None, 5, 5, 1])])
+        assert compiled(tf.ones([3, 5, 5, 1])).shape == (3, 3, 3, 2)
+        types.append({op.type for op in compiled.get_concrete_function().graph.get_operations()})
+    assert "PadV2" in types[0]
+    assert not types[1] & {"PadV2", "Slice"}
+
+
+def test_fit_leaves_out_empty_batches_and_refuses_an_epoch_of_them():
+    x, y = np.ones([6, 4], np.float32), np.zeros(6, np.int32)
+
+    def stream(sizes):
+        ends = np.cumsum([0, *sizes])
+        parts = [(x[a:b], y[a:b]) for a, b in itertools.pairwise(ends)]
+        specs = (tf.TensorSpec([None, 4]), tf.TensorSpec([None], tf.int32))
+        return tf.data.Dataset.from_generator(lambda: iter(parts), output_signature=specs)
+
+    losses = []
+    for sizes in ([3, 3], [3, 0, 3]):
+        bc.set_seed(0)
+        model = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+        options = {
+            "kl_schedule": "constant",
+            "learning_rate_schedule": "constant",
+        }  # others go by the number of batches
+        history = bc.fit(model, stream(sizes), num_data=6, epochs=2, seed=1, progress=False, **options)
+        losses.append([row["loss"] for row in history.rows])
+    assert losses[0] == losses[1]
+    with pytest.raises(ValueError, match=r"An epoch has examples\. Received none"):
+        bc.fit(bc.Affine(4, 3), stream([0, 0]), num_data=6, epochs=1, progress=False)
