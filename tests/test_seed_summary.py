@@ -50,7 +50,7 @@ def test_the_table_counts_the_seeds_whose_ece_is_that_of_a_calibrated_model():
     cells = dict(zip(header.split(" | "), row.split(" | "), strict=True))
     assert cells["accuracy"] == "91.00% ± 1.00"
     assert cells["NLL"] == "0.3000 ± 0.0000"
-    assert cells["within"] == "1 of 3"
+    assert cells["not above"] == "2 of 3"
     assert cells["best epoch |"] == "3 to 9 |"
     assert cells["ECE if calibrated"] == "0.0050 to 0.0150"
 
