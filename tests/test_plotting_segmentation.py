@@ -212,9 +212,9 @@ def test_the_band_is_that_of_as_many_images_as_there_are_not_of_pixels():
         low, high = _band(ax)[0]
         width[alike] = high - low
         np.testing.assert_allclose((low + high) / 2, 0.7, atol=1e-3)
-    # 1.645 standard errors of a mean of 10,000 pixels or of 400 images, whose estimates are within a tenth or so
-    np.testing.assert_allclose(width[False], 2 * 1.6449 * np.sqrt(0.21 / 10_000), rtol=0.15)
-    np.testing.assert_allclose(width[True], 2 * 1.6449 * np.sqrt(0.21 / 400), rtol=0.15)
+    # 1.96 standard errors of a mean of 10,000 pixels or of 400 images, whose estimates are within a tenth or so
+    np.testing.assert_allclose(width[False], 2 * 1.96 * np.sqrt(0.21 / 10_000), rtol=0.15)
+    np.testing.assert_allclose(width[True], 2 * 1.96 * np.sqrt(0.21 / 400), rtol=0.15)
 
 
 def test_a_few_pixels_have_the_band_of_independent_ones_at_least():
@@ -222,16 +222,16 @@ def test_a_few_pixels_have_the_band_of_independent_ones_at_least():
     curve = curve_of_pixels(probs, labels, np.arange(4), num_bins=1)
     independent = metrics.reliability_curve(probs, labels, num_bins=1)
     assert curve.lower[0] == independent.lower[0] == 0.0
-    assert curve.upper[0] == independent.upper[0] > 0.28 * (1 + 1.6449 / 2)
+    assert curve.upper[0] == independent.upper[0] > 0.28 * (1 + 1.96 / 2)
 
 
-def test_nine_in_ten_calibrated_models_are_inside_of_their_band():
+def test_nineteen_of_twenty_calibrated_models_are_inside_of_their_band():
     image, inside = np.repeat(np.arange(200), 9), 0
     for seed in range(400):
         probs, labels = _calibrated(seed, 200, 9, alike=True)
         curve = curve_of_pixels(probs.reshape(-1, 2), labels.ravel(), image, num_bins=1)
         inside += curve.lower[0] <= curve.accuracy[0] <= curve.upper[0]
-    assert 340 <= inside <= 380  # by chance alone otherwise about once in 1000
+    assert 366 <= inside <= 394  # by chance alone otherwise about once in 1000
 
 
 def test_pixels_that_do_not_fit_are_refused():
