@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 
 import bayesconv as bc
-from bayesconv.files import write_text
+from bayesconv.files import check_target, write_text
 from bayesconv.report.contents import document
 from bayesconv.report.document import Document
 from bayesconv.report.material import Material, gather
@@ -36,11 +36,10 @@ def write(run_dir: str | Path, out: str | Path | None = None, *, dpi: int = 110)
     Raises:
       FileNotFoundError: If the folder holds no trained run.
       ValueError: If a file that every run has is damaged, or `dpi` is not positive.
-      IsADirectoryError: If `out` is a folder.
+      OSError: If `out` is a folder, or cannot be written.
     """
     path = Path(run_dir) / REPORT if out is None else Path(out)
-    if path.is_dir():  # before minutes of work
-        raise IsADirectoryError(f"A report is a file. Received {str(path)!r}, which is a folder: name a file in it.")
+    check_target(path)  # before minutes of work
     if not dpi > 0:
         raise ValueError(f"`dpi` must be positive. Received {dpi}.")
     made = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
