@@ -60,7 +60,7 @@ def _estimators() -> dict[str, Callable[..., Any]]:
         for draws in ("sliced", "balanced"):
             made[f"{draws} {num}, dense flipout"] = by_rank(choices[f"{draws} {num}"], "flipout")
             made[f"{draws} {num}, dense local"] = by_rank(choices[f"{draws} {num}"], "local_reparameterization")
-    return made
+    return {**made, "antithetic, dense local": by_rank("antithetic", "local_reparameterization")}
 
 
 ESTIMATORS = _estimators()
@@ -219,6 +219,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(ESTIMATORS), help="of the estimators; flipout always")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/estimator_frontier.json"))
     arguments = parser.parse_args()
+    if unknown := set(arguments.only) - set(ESTIMATORS):
+        parser.error(f"--only takes {', '.join(map(repr, ESTIMATORS))}. Received {', '.join(map(repr, unknown))}.")
     names = list(dict.fromkeys([REFERENCE, *arguments.only]))
     values = trained(arguments.net, arguments.steps)
     contenders = {name: contender(arguments.net, name, values) for name in names}

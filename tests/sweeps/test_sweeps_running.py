@@ -159,7 +159,8 @@ class TestStop:
                 sys.exit(130 if stop.asked else 0)
             """)
         )
-        sweeping = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE)
+        heeding = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  # if a shell ignores it
+        sweeping = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, preexec_fn=heeding)
         wait_for(tmp_path / "0-wait" / "epoch1")
         sweeping.send_signal(number)
         assert sweeping.wait(60) == (130 if number != signal.SIGKILL else -9), sweeping.stderr.read()
