@@ -1,7 +1,7 @@
 """What the examples of a batch share: a slice's kernel, one draw under coherent weights, and all from one seed.
 
 That all examples share one kernel under reparameterization, and none of the signs under flipout, is found in the draws
-of test_output_moments. With 5,000 draws a covariance between two examples is found, 19 times in 20, if it is 0.11 of
+of test_output_moments. With 4,000 draws a covariance between two examples is found, 19 times in 20, if it is 0.12 of
 the standard deviations' product; the shared noise that is looked for has correlations of 0.2 to 1.
 """
 

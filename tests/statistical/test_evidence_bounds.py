@@ -185,7 +185,7 @@ def test_training_by_an_importance_weighted_bound_covers_the_posterior():
     for name in ("elbo", "importance_weighted"):
         bc.set_seed(1)
         model = model_of(data, "reparameterization")
-        options = {"epochs": 250, "batch_size": len(data.images), "learning_rate": 0.05, "num_samples": 16}
+        options = {"epochs": 150, "batch_size": len(data.images), "learning_rate": 0.08, "num_samples": 16}
         bc.fit(
             model,
             (data.images, data.targets),
