@@ -159,7 +159,7 @@ def test_axes_are_inserted_where_tfp_inserts_them(axis):
 
 def test_an_operation_is_applied_under_any_number_of_leading_axes():
     x, w = tf.random.normal([2, 3, 4, 5]), tf.random.normal([5, 6])
-    np.testing.assert_allclose(tfn.util.batchify_op(tf.matmul, 1, x, w), x @ w, rtol=1e-5)
+    np.testing.assert_allclose(tfn.util.batchify_op(tf.matmul, 1, x, w), x @ w, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(tfn.util.batchify_op(tf.matmul, 1, x[0, 0], w), x[0, 0] @ w, rtol=1e-5)
 
 

@@ -44,16 +44,26 @@ def _kl_of_normals(q: Any, p: Any, shape: tf.TensorShape) -> tf.Tensor:
 
 @tf.custom_gradient
 def _kl_of_whole_weights(*parameters: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
-    # The common case: two operations to trace instead of fifty, since those of a shape are traced once.
-    value, gradient = _of_shapes(*(tuple(part.shape) for part in parameters), parameters[0].dtype)
-    return value(*parameters), lambda upstream: gradient(upstream, *parameters)
+    # The common case: two operations to trace instead of fifty, traced once for weights of all shapes.
+    _, _, prior_loc, prior_scale = parameters
+    value, slopes = _of_any_shape(prior_scale.dtype, prior_loc.shape == [], prior_scale.shape == [])
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        found = slopes(upstream, *parameters)
+        for slope, parameter in zip(found, parameters, strict=True):
+            slope.set_shape(parameter.shape)
+        return found
+
+    return value(*parameters), gradient
 
 
-@functools.lru_cache(maxsize=1024)
-def _of_shapes(*shapes_and_dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    *shapes, dtype = shapes_and_dtype
-    specs = [tf.TensorSpec(shape, dtype) for shape in shapes]
-    return traced(_value, specs), traced(_gradient, [tf.TensorSpec([], dtype), *specs])
+@functools.cache
+def _of_any_shape(
+    dtype: tf.DType, has_one_loc: bool, has_one_scale: bool
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    one, whole = tf.TensorSpec([], dtype), tf.TensorSpec(None, dtype)
+    specs = [whole, whole, one if has_one_loc else whole, one if has_one_scale else whole]
+    return traced(_value, specs), traced(_gradient, [one, *specs])
 
 
 def _value(loc: tf.Tensor, scale: tf.Tensor, prior_loc: tf.Tensor, prior_scale: tf.Tensor) -> tf.Tensor:
@@ -67,11 +77,11 @@ def _gradient(
     by_ratio = (ratio - 1.0) + (ratio - 1.0) / ratio
     by_loc, by_scale = upstream * deviation / prior_scale, upstream * by_ratio / prior_scale
     by_prior_scale = -(by_scale * ratio + by_loc * deviation)
-    return by_loc, by_scale, _summed_to(-by_loc, prior_loc.shape), _summed_to(by_prior_scale, prior_scale.shape)
+    return by_loc, by_scale, _summed_to(prior_loc, -by_loc), _summed_to(prior_scale, by_prior_scale)
 
 
-def _summed_to(tensor: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
-    return tensor if tensor.shape == shape else tf.reduce_sum(tensor)
+def _summed_to(parameter: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(slope) if parameter.shape == [] else slope
 
 
 def kl_of_normals(scale_q: tf.Tensor, scale_p: tf.Tensor, deviation: tf.Tensor, shape: Any) -> tf.Tensor:
