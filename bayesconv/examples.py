@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable
 
 import tensorflow as tf
-
-_none_is_empty: ContextVar[bool] = ContextVar("bayesconv_none_is_empty", default=False)
-
-
-@contextlib.contextmanager
-def none_is_empty() -> Iterator[None]:
-    """Promises that no batch in the block is empty, so that layers need not provide for it."""
-    token = _none_is_empty.set(True)
-    try:
-        yield
-    finally:
-        _none_is_empty.reset(token)
 
 
 def at_least(inputs: tf.Tensor, count: int) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
@@ -39,7 +25,7 @@ def at_least(inputs: tf.Tensor, count: int) -> tuple[tf.Tensor, Callable[[tf.Ten
       (TensorShape([1, 3]), TensorShape([0, 3]))
     """
     known = inputs.shape[0]
-    if (known is not None and known >= count) or (count == 1 and _none_is_empty.get()):
+    if known is not None and known >= count:
         return inputs, lambda outputs: outputs
     num, rank = tf.shape(inputs)[0], len(inputs.shape)
     # Stacked, not scattered: XLA must see that the amounts are constants.

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from bayesconv import examples, files, finiteness, random
+from bayesconv import files, finiteness, random
 from bayesconv.batches import ArrayBatches, StreamBatches
 from bayesconv.checkpoints import RunFolder
 from bayesconv.compilation import compiled
@@ -103,7 +103,7 @@ class TrainingLoop:
         kl_weight = 0.0
         for batch in self._batches.epoch(epoch):
             inputs = batch[0]
-            if not len(inputs):  # the compiled step takes none: it would learn nothing
+            if not len(inputs):  # nothing is learnt from it
                 continue
             *terms, weight, finite = (float(value) for value in self.compiled_step(*batch))
             if not finite:
@@ -120,7 +120,7 @@ class TrainingLoop:
 
     def _train_step(self, *batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         variables = self._model.trainable_variables
-        with tf.GradientTape() as tape, examples.none_is_empty():
+        with tf.GradientTape() as tape:
             terms, kl_weight = self._objective(self._step, *batch)
         gradients = tape.gradient(terms.loss, variables)
         _check_gradients(variables, gradients)

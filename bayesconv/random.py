@@ -11,6 +11,7 @@ import contextlib
 import functools
 import math
 import numbers
+import operator
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -88,7 +89,7 @@ def fold_in(seed: tf.Tensor, data: Any) -> tf.Tensor:
 
 def split(seed: tf.Tensor, num: int = 2) -> list[tf.Tensor]:
     """`num` independent seeds from one."""
-    return list(_splitting(num)(as_seed(seed)))
+    return list(_splitting(operator.index(num))(as_seed(seed)))
 
 
 def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
@@ -113,8 +114,8 @@ def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
     if dtype not in (tf.float32, tf.float64):
         return tf.cast(normal(shape, seed), dtype)
     shape, size = _static_if_known(shape)
-    if isinstance(size, int):
-        return _normal_of_shape(tuple(map(int, shape)), dtype)(as_seed(seed))
+    if isinstance(size, int) and not tf.executing_eagerly():  # where every new shape would be traced for one call
+        return _normal_of_shape(tuple(map(operator.index, shape)), dtype)(as_seed(seed))
     return _box_muller(shape, size, seed, dtype)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import bayesconv as bc
-from bayesconv import distributions, examples, random
+from bayesconv import distributions, estimators, random
 from bayesconv.divergences import closed_forms
 from bayesconv.tracing import traced
 
@@ -71,22 +72,26 @@ def test_the_kl_and_all_its_slopes_are_those_of_automatic_differentiation(prior_
         np.testing.assert_allclose(slope, wanted, rtol=1e-10)
 
 
-def test_a_promise_that_no_batch_is_empty_leaves_out_what_provides_for_it():
-    layer = bc.Convolution(1, 2, 3)
-    types = []
-    for promised in (False, True):
+class Routed(bc.Layer):
+    """Sends no example to the second of two convolutions."""
 
-        def run(x, promised=promised):
-            if not promised:
-                return layer(x)
-            with examples.none_is_empty():
-                return layer(x)
+    def __init__(self, factory):
+        super().__init__()
+        self.experts = [bc.Convolution(1, 3, 3, make_kernel_bias_fn=factory) for _ in range(2)]
 
-        compiled = tf.function(run, input_signature=[tf.TensorSpec([None, 5, 5, 1])])
-        assert compiled(tf.ones([3, 5, 5, 1])).shape == (3, 3, 3, 2)
-        types.append({op.type for op in compiled.get_concrete_function().graph.get_operations()})
-    assert "PadV2" in types[0]
-    assert not types[1] & {"PadV2", "Slice"}
+    def forward(self, inputs, *, is_training, seed):
+        parts = tf.dynamic_partition(inputs, tf.zeros([tf.shape(inputs)[0]], tf.int32), 2)
+        outputs = [expert(part, is_training=is_training) for expert, part in zip(self.experts, parts, strict=True)]
+        return tf.reduce_mean(tf.concat(outputs, axis=0), axis=[1, 2])
+
+
+@pytest.mark.parametrize("estimator", estimators.names())
+def test_a_layer_in_a_model_that_is_trained_may_be_given_no_example(estimator):
+    if estimator == "local_reparameterization":  # which convolutions refuse
+        return
+    model = Routed(functools.partial(bc.make_kernel_bias_variational, estimator=estimator))
+    x, y = np.ones([6, 5, 5, 1], np.float32), np.zeros(6, np.int32)
+    assert np.isfinite(bc.fit(model, (x, y), epochs=1, batch_size=4, progress=False).rows[-1]["loss"])
 
 
 def test_fit_leaves_out_empty_batches_and_refuses_an_epoch_of_them():
@@ -111,3 +116,23 @@ def test_fit_leaves_out_empty_batches_and_refuses_an_epoch_of_them():
     assert losses[0] == losses[1]
     with pytest.raises(ValueError, match=r"An epoch has examples\. Received none"):
         bc.fit(bc.Affine(4, 3), stream([0, 0]), num_data=6, epochs=1, progress=False)
+
+
+def test_eager_calls_trace_nothing_for_every_new_shape():
+    before = random._normal_of_shape.cache_info().misses
+    layer = bc.Affine(3, 2, make_kernel_bias_fn=bc.make_kernel_bias_reparameterization)
+    for num in range(1, 5):
+        layer(tf.ones([num, 3]), seed=1)
+        random.normal([num, 7], 1)
+    assert random._normal_of_shape.cache_info().misses == before
+
+
+def test_a_draw_of_several_weights_has_the_shape_of_a_sample():
+    several = tfd.Sample(distributions.Normal(tf.zeros(3), 1.0), [3])
+    assert distributions.draw(several, (1, 2)).shape == several.sample(seed=(1, 2)).shape == (3, 3)
+
+
+def test_a_number_of_seeds_may_be_a_tensor_and_no_fraction():
+    np.testing.assert_array_equal(random.split(tf.constant([1, 2]), tf.constant(3)), random.split((1, 2), 3))
+    with pytest.raises(TypeError):
+        random.split((1, 2), 2.0)

@@ -107,7 +107,8 @@ def normal_mixture(scales: Sequence[float], probs: Sequence[float], dtype: tf.DT
 def draw(distribution: tfd.Distribution, seed: Any, num: Any = None) -> tf.Tensor:
     """One draw of a whole weight, or `num` of them along a first axis."""
     inner = elementwise(distribution)
-    if num is None and type(inner) is Normal and inner.batch_shape == distribution.event_shape:
+    is_one = distribution.batch_shape.rank == 0
+    if num is None and is_one and type(inner) is Normal and inner.batch_shape == distribution.event_shape:
         return inner.draw(seed)
     return distribution.sample(() if num is None else num, seed=seed)
 

@@ -46,7 +46,7 @@ def _kl_of_normals(q: Any, p: Any, shape: tf.TensorShape) -> tf.Tensor:
 def _kl_of_whole_weights(*parameters: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
     # The common case: two operations to trace instead of fifty, traced once for weights of all shapes.
     _, _, prior_loc, prior_scale = parameters
-    value, slopes = _of_any_shape(prior_scale.dtype, prior_loc.shape == [], prior_scale.shape == [])
+    value, slopes = _of_any_shape(prior_scale.dtype, prior_loc.shape.rank == 0, prior_scale.shape.rank == 0)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
         found = slopes(upstream, *parameters)
@@ -61,7 +61,8 @@ def _kl_of_whole_weights(*parameters: tf.Tensor) -> tuple[tf.Tensor, Callable[..
 def _of_any_shape(
     dtype: tf.DType, has_one_loc: bool, has_one_scale: bool
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    one, whole = tf.TensorSpec([], dtype), tf.TensorSpec(None, dtype)
+    one = tf.TensorSpec([], dtype)
+    whole = tf.TensorSpec(None, dtype)  # type: ignore[arg-type]  # of any rank, which the stubs do not know
     specs = [whole, whole, one if has_one_loc else whole, one if has_one_scale else whole]
     return traced(_value, specs), traced(_gradient, [one, *specs])
 
@@ -81,7 +82,7 @@ def _gradient(
 
 
 def _summed_to(parameter: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(slope) if parameter.shape == [] else slope
+    return tf.reduce_sum(slope) if parameter.shape.rank == 0 else slope
 
 
 def kl_of_normals(scale_q: tf.Tensor, scale_p: tf.Tensor, deviation: tf.Tensor, shape: Any) -> tf.Tensor:

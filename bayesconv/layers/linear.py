@@ -150,7 +150,8 @@ class Linear(Layer):
         if not call.is_training:
             return None
         penalty = self.divergence.penalty(draw, call.layer_seed(self))
-        return penalty if self.penalty_weight == 1.0 else self.penalty_weight * penalty
+        is_plain = not tf.is_tensor(self.penalty_weight) and self.penalty_weight == 1.0
+        return penalty if is_plain else self.penalty_weight * penalty
 
     def _activated(self, outputs: tf.Tensor) -> tf.Tensor:
         return outputs if self._activation_fn is None else self._activation_fn(outputs)

@@ -62,12 +62,13 @@ def _is_by_onednn(dtype: tf.DType) -> bool:
     # oneDNN's have the slopes of groups.
     if tf.config.list_physical_devices("GPU"):
         return dtype != tf.float64  # whose kernels have them
-    with tf.init_scope(), tf.device("CPU"):
+    with tf.Graph().as_default(), tf.device("CPU"), tf.compat.v1.Session() as session:  # whatever surrounds the call
         one = tf.zeros([1, 1, 1, 2], dtype)
+        slope = tf.raw_ops.Conv2DBackpropFilter(
+            input=one, filter_sizes=[1, 1, 1, 2], out_backprop=one, strides=[1] * 4, padding="VALID"
+        )
         try:
-            tf.raw_ops.Conv2DBackpropFilter(
-                input=one, filter_sizes=[1, 1, 1, 2], out_backprop=one, strides=[1] * 4, padding="VALID"
-            )
+            session.run(slope)
         except tf.errors.OpError:
             return False
     return True

@@ -146,3 +146,13 @@ def test_the_same_holds_without_onednn():
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout
+
+
+def test_a_first_convolution_in_a_graph_of_old_misleads_none_after_it():
+    native._is_by_onednn.cache_clear()
+    with tf.Graph().as_default():
+        native.convolve(tf.zeros([1, 4, 4, 2], tf.float64), tf.zeros([3, 3, 2, 2], tf.float64), (1, 1), (1, 1))
+    layer = bc.Convolution(4, 4, 2, groups=2, dtype=tf.float64)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(np.ones([2, 3, 3, 4])) ** 2)
+    assert all(slope is not None for slope in tape.gradient(loss, layer.trainable_variables))
