@@ -174,12 +174,18 @@ class TestStop:
     @pytest.mark.parametrize("heeding", [signal.default_int_handler, signal.SIG_IGN])
     def test_signals_are_as_before_afterwards(self, heeding):
         outside = signal.signal(signal.SIGINT, heeding)
+        try:
+            self._check_signals_afterwards(expected=1 if heeding is signal.SIG_IGN else 2)
+        finally:
+            signal.signal(signal.SIGINT, outside)
+
+    def _check_signals_afterwards(self, expected):
         before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
         with running.stopping.noted() as stop:
             os.kill(os.getpid(), signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGINT)  # which a shell may have switched off
-            assert stop.asked == (1 if heeding is signal.SIG_IGN else 2)
-        assert (signal.signal(signal.SIGINT, outside), signal.getsignal(signal.SIGTERM)) == before
+            assert stop.asked == expected
+        assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 class TestThreads:
