@@ -146,4 +146,4 @@ def _panel(rows: Mapping[str, Sequence[Summary]], score: Score, ax: Axes) -> Non
     ax.set_title(f"{score.title} (grey: if calibrated)" if score.key == "ece" else score.title)
     ax.xaxis.set_major_locator(MaxNLocator(4))
     if score.form.endswith("%"):
-        ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+        ax.xaxis.set_major_formatter(PercentFormatter(1.0))

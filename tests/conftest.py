@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import sys
@@ -47,6 +48,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if heavy:
         config.hook.pytest_deselected(items=heavy)
         items[:] = [item for item in items if item not in set(heavy)]
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: no collection of garbage need look through it again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """One collection finds what is left; pytest makes five."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
