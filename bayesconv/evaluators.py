@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import weakref
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from bayesconv.distributions import SIGN_SYMMETRIC, traits
 from bayesconv.inputs import dtype_of
 from bayesconv.layers import Layer, Linear
 from bayesconv.likelihoods import Likelihood
+from bayesconv.moments.options import Options
 from bayesconv.sampling import Bank, Sampler, sampler_of
 from bayesconv.sums import Sums, added, standard_error
 
@@ -114,11 +116,12 @@ class ByMoments:
       model: From `[N, ..]` to `[N, K]`.
       example: A batch of one input.
       likelihood: What the outputs mean.
+      options: Of `moments.propagate`.
     """
 
-    def __init__(self, model: Layer, example: Any, likelihood: Likelihood) -> None:
+    def __init__(self, model: Layer, example: Any, likelihood: Likelihood, options: Options) -> None:
         self._dtype = dtype_of(model)
-        self._pass = _pass_of(model, tf.TensorSpec([None, *example.shape[1:]], self._dtype), likelihood)
+        self._pass = _pass_of(model, tf.TensorSpec([None, *example.shape[1:]], self._dtype), likelihood, options)
 
     def evaluate(self, batch: tf.Tensor) -> Sums:
         """What stands for the sums over draws."""
@@ -131,14 +134,15 @@ class ByMoments:
 _passes: weakref.WeakKeyDictionary[Layer, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 
-def _pass_of(model: Layer, spec: tf.TensorSpec, likelihood: Likelihood) -> Any:
+def _pass_of(model: Layer, spec: tf.TensorSpec, likelihood: Likelihood, options: Options) -> Any:
     """The compiled pass of moments for inputs of this shape, made once; it holds the model weakly."""
     known, alive = _passes.setdefault(model, {}), weakref.ref(model)
-    key = (spec, precision.narrowed(spec.dtype), likelihood)
+    key = (spec, precision.narrowed(spec.dtype), likelihood, options)
     if key not in known:
 
         def predicted(batch: tf.Tensor) -> Any:
-            return moments.predictive(moments.propagate(cast(Layer, alive()), batch), likelihood)
+            outputs = moments.propagate(cast(Layer, alive()), batch, **dataclasses.asdict(options))
+            return moments.predictive(outputs, likelihood)
 
         known[key] = compiled(predicted, [spec])
     return known[key]

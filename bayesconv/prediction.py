@@ -8,7 +8,7 @@ batch size, nor on what else is predicted.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -21,12 +21,12 @@ from bayesconv.inputs import as_inputs, check_model, check_positive_int, dtype_o
 from bayesconv.layers import Layer
 from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
+from bayesconv.methods import options_of
 from bayesconv.objectives import as_likelihood
 from bayesconv.predictive import Predictive
 from bayesconv.registry import Identifier, unknown_name_message
 
-__all__ = ["METHODS", "Predictive", "predict"]
-METHODS = ("sampling", "moments")
+__all__ = ["Predictive", "predict"]
 
 
 def predict(
@@ -35,7 +35,7 @@ def predict(
     *,
     num_samples: int | str = 32,
     seed: int = 0,
-    method: str = "sampling",
+    method: str | Mapping[str, Any] = "sampling",
     weights: str = "sample",
     likelihood: Likelihood | Identifier = "categorical",
     batch_size: int = 256,
@@ -59,7 +59,8 @@ def predict(
         batch, 16 at a time and at least 32, until each average in it is known to `tolerance`; `num_samples` of the
         result says how many that took.
       seed: Int or pair of ints; the same seed gives the same prediction, whatever the batch size.
-      method: `"sampling"`, or `"moments"` for a single pass of means and variances without draws, see docs/moments.md.
+      method: `"sampling"`, or `"moments"` for a single pass of means and variances without draws, see docs/moments.md;
+        with options, `{"name": "moments", "covariance": "ignored"}`, see `bayesconv.moments.propagate`.
       weights: `"sample"`, or `"mean"` for a single pass with the posterior mean.
       likelihood: What the outputs mean; see `bayesconv.likelihoods`.
       batch_size: Number of inputs in flight, at most: fewer of an array if all their draws take more than 256 MiB.
@@ -87,8 +88,9 @@ def predict(
     """
     is_adaptive = num_samples == "auto"
     count = max_samples if is_adaptive else num_samples
-    _check_arguments(count, method, weights, batch_size, tolerance, antithetic)
-    _check_combination(method, weights, is_adaptive, antithetic)
+    single_pass = options_of(method)
+    _check_arguments(count, weights, batch_size, tolerance, antithetic)
+    _check_combination(single_pass is not None, weights, is_adaptive, antithetic)
     members: list[Any] = list(model) if isinstance(model, (list, tuple)) else [model]
     if not members:
         raise ValueError("predict needs a model or a list with at least one. Received an empty list.")
@@ -96,12 +98,12 @@ def predict(
         check_model(member, "predict")
     family = as_likelihood(likelihood)
     batches = _Batches(members, x, int(batch_size), family.output_rank)
-    batches.fit_to(int(count) if method == "sampling" else 1)
-    calibration = _checked_calibration(members, batches.example, calibration, method, antithetic)
+    batches.fit_to(int(count) if single_pass is None else 1)
+    calibration = _checked_calibration(members, batches.example, calibration, single_pass is None, antithetic)
 
     def evaluator(member: Layer, index: int) -> BySampling | ByMoments:
-        if method == "moments":
-            return ByMoments(member, batches.example, family)
+        if single_pass is not None:
+            return ByMoments(member, batches.example, family, single_pass)
         example = calibration if is_recalibrated(member) else batches.example
         options = {"weights": weights, "is_calibrating": is_recalibrated(member), "is_antithetic": antithetic}
         enough = tolerance if is_adaptive else None
@@ -115,9 +117,9 @@ def predict(
     return averages.summarize(seed, is_adaptive=is_adaptive)
 
 
-def _check_combination(method: str, weights: str, is_adaptive: bool, antithetic: bool) -> None:
+def _check_combination(is_single_pass: bool, weights: str, is_adaptive: bool, antithetic: bool) -> None:
     asked = {'num_samples="auto"': is_adaptive, "antithetic=True": antithetic, 'weights="mean"': weights == "mean"}
-    without_draws = {'method="moments"': method == "moments", 'weights="mean"': weights == "mean"}
+    without_draws = {'method="moments"': is_single_pass, 'weights="mean"': weights == "mean"}
     for choice in (name for name, is_chosen in without_draws.items() if is_chosen):
         others = [name for name, is_chosen in asked.items() if is_chosen and name != choice]
         if others:
@@ -131,14 +133,14 @@ def _member_seed(seed: Any, index: int) -> tf.Tensor:
 
 
 def _checked_calibration(
-    members: Sequence[Layer], example: Any, calibration: Any, method: str, antithetic: bool
+    members: Sequence[Layer], example: Any, calibration: Any, has_draws: bool, antithetic: bool
 ) -> Any:
     is_needed = any(is_recalibrated(member) for member in members)
-    if is_needed and (antithetic or method != "sampling"):
+    if is_needed and (antithetic or not has_draws):
+        received = "antithetic=True" if has_draws else 'method="moments"'
         raise ValueError(
             "BatchNorm layers with policy='recalibrated' measure the moments of every draw, which mirrored draws and a "
-            f"single pass do not have. Received method={method!r}, antithetic={antithetic}: leave them out, or build "
-            "the layers with policy='frozen'."
+            f"single pass do not have. Received {received}: leave that out, or build the layers with policy='frozen'."
         )
     if is_needed != (calibration is not None):
         received = "none: pass some, such as calibration=x_train[:256], or build the layers with policy='frozen'"
@@ -194,9 +196,7 @@ class _Batches:
         return max(int(self._x.cardinality()), 0)  # 0 stands for unknown
 
 
-def _check_arguments(
-    count: Any, method: str, weights: str, batch_size: Any, tolerance: float, antithetic: bool
-) -> None:
+def _check_arguments(count: Any, weights: str, batch_size: Any, tolerance: float, antithetic: bool) -> None:
     if isinstance(count, str):
         raise ValueError(f'`num_samples` is a positive int or "auto". Received {count!r}.')
     for name, value in (("num_samples", count), ("batch_size", batch_size)):
@@ -205,6 +205,5 @@ def _check_arguments(
         raise ValueError(f"Antithetic draws come in pairs: `num_samples` must be even. Received {count}.")
     if not tolerance > 0:
         raise ValueError(f"`tolerance` must be positive. Received {tolerance!r}.")
-    for name, value, choices in (("method", method, METHODS), ("weights", weights, ("sample", "mean"))):
-        if value not in choices:
-            raise ValueError(unknown_name_message(f"value of `{name}`", value, choices))
+    if weights not in ("sample", "mean"):
+        raise ValueError(unknown_name_message("value of `weights`", weights, ("sample", "mean")))

@@ -16,6 +16,7 @@ _BARS: dict[tuple[str, str], float | dict[str, float]] = {
     ("prediction", "one image, frozen"): 0.5,
     ("prediction", "one image, frozen.predict"): 0.5,
     ("prediction", 'predict, method="moments"'): 5.0,
+    ("prediction", "predict, moments without covariance"): 5.0,
     **{
         ("tracing", name): {"resnet20": 1.5}
         for name in ("point weights", "reparameterization", "sliced, G = 8", "flipout")

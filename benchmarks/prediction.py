@@ -30,8 +30,16 @@ def pairs(net: str) -> dict[str, Pair]:
         suffix = "" if dtype == "float32" else f", {dtype}"
         found[f"a pass over a bank{suffix}"] = Pair(measure_of(_bank_pass(model, x, dtype)), many)
         found[f"predict, draws included{suffix}"] = Pair(measure_of(_prediction(model, x, dtype)), many)
-    found['predict, method="moments"'] = Pair(measure_of(lambda: bc.predict(model, x, method="moments")), one, 5)
-    return {**found, **_one_image(net, plain, model)}
+    return {**found, **_single_pass(model, x, one), **_one_image(net, plain, model)}
+
+
+def _single_pass(model: bc.Layer, x: tf.Tensor, one: Measure) -> dict[str, Pair]:
+    ignoring = {"name": "moments", "covariance": "ignored"}
+    methods = {'predict, method="moments"': "moments", "predict, moments without covariance": ignoring}
+    return {
+        name: Pair(measure_of(lambda method=method: bc.predict(model, x, method=method)), one, 5)
+        for name, method in methods.items()
+    }
 
 
 def _passes(plain: PlainNet, x: tf.Tensor, num: int) -> Measure:

@@ -251,6 +251,7 @@ def test_every_bar_has_a_row():
     predictions = {"a pass over a bank", "predict, draws included"}
     predictions |= {f"{name}, bfloat16" for name in predictions}
     predictions |= {"one image, frozen", "one image, frozen.predict", 'predict, method="moments"'}
+    predictions |= {"predict, moments without covariance"}
     rows = {"training": set(contenders.CONTENDERS), "tracing": set(contenders.CONTENDERS), "prediction": predictions}
     assert [key for key in bars._BARS if key[1] not in rows[key[0]]] == []
 

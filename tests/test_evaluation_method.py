@@ -19,8 +19,8 @@ from bayesconv import (
     experiment,
     figures,
     loop,
+    methods,
     models,
-    prediction,
     runs,
     sections,
 )
@@ -81,7 +81,7 @@ def report(run_dir):
 class TestSettings:
     def test_the_methods_are_those_of_predict(self):
         annotation = sections.Evaluation.model_fields["method"].annotation
-        assert get_args(annotation) == cli.METHODS == prediction.METHODS
+        assert get_args(annotation) == cli.METHODS == methods.METHODS
 
     def test_a_file_that_does_not_choose_samples(self, write):
         chosen = load_config(write("{ood: []}")).evaluation

@@ -196,10 +196,25 @@ def test_members_of_an_ensemble_count_equally_in_a_single_pass(model):
     np.testing.assert_allclose(both.std, np.sqrt(square), rtol=1e-9)
 
 
+@pytest.mark.parametrize("options", [{"covariance": "ignored"}, {"max_pool": "clark"}])
+def test_the_pass_is_made_with_the_options_given(options):
+    factory = bc.make_kernel_bias_flipout
+    layers = [bc.Convolution(1, 3, 3, make_kernel_bias_fn=factory), bc.MaxPool(2), bc.GlobalAveragePool()]
+    net = bc.Sequential([*layers, bc.Affine(3, 2, make_kernel_bias_fn=factory)])
+    images = np.random.default_rng(0).normal(size=[5, 8, 8, 1]).astype(np.float32)
+    default = bc.predict(net, images, method={"name": "moments"})
+    chosen = bc.predict(net, images, method={"name": "moments", **options})
+    outputs = moments.propagate(net, tf.constant(images), **options)
+    expected = moments.predictive(outputs, bc.likelihoods.categorical())
+    np.testing.assert_allclose(chosen.std, expected[1], rtol=1e-5)
+    assert np.abs(chosen.std / default.std - 1.0).max() > 1e-3
+    np.testing.assert_array_equal(default.std, bc.predict(net, images, method="moments").std)
+
+
 def test_the_pass_is_traced_once_and_sees_what_training_changed(model, monkeypatch):
     calls = []
     original = moments.propagate
-    monkeypatch.setattr(moments, "propagate", lambda *args: calls.append(0) or original(*args))
+    monkeypatch.setattr(moments, "propagate", lambda *args, **options: calls.append(0) or original(*args, **options))
     trained = dense()
     before = bc.predict(trained, X, method="moments")
     bc.predict(trained, X[:2], method="moments")

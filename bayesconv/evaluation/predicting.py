@@ -10,7 +10,8 @@ import bayesconv as bc
 from bayesconv.evaluation.kept import kept
 from bayesconv.evaluation.manner import current
 from bayesconv.layers.batch_normalization import is_recalibrated
-from bayesconv.prediction import METHODS, Predictive
+from bayesconv.methods import METHODS
+from bayesconv.prediction import Predictive
 from bayesconv.registry import unknown_name_message
 from bayesconv.runs import Run
 
