@@ -18,6 +18,7 @@ register, names, get, resolve = REGISTRY.register, REGISTRY.names, REGISTRY.get,
 describe, options, check_options = REGISTRY.describe, REGISTRY.options, REGISTRY.check_options
 
 SEVERITIES = (1, 2, 3, 4, 5)
+MOVING = ("rotation", "translation")  # which part pixels from their classes, and images from targets that say where
 Array = np.ndarray[Any, Any]
 Generator = np.random.Generator
 

@@ -73,6 +73,7 @@ def train(
     suitability.check_fit(config, dataset)
     suitability.check_augmentation(config, dataset)
     suitability.check_class_weights(config, dataset)
+    suitability.check_corruptions(config, dataset)
     model = runs.build_model(config, dataset.input_shape, dataset.num_classes)
     suitability.check_bound(config, model)
     untrained = runs.Run(folder, config, {}, model)

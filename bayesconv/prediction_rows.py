@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesconv import evaluation, tabulation
+from bayesconv import tabulation
 from bayesconv.prediction import Predictive
 
 
@@ -37,7 +37,7 @@ def _by_image(predictive: Predictive, names: Sequence[str]) -> dict[str, Any]:
     """One row an image: the share of its pixels that each class has on top, and the means over its pixels."""
     pixels, top = (1, 2), predictive.mean.argmax(axis=-1)
     shares = {f"share_{name}": (top == k).mean(axis=pixels) for k, name in enumerate(names)}
-    means = {name: getattr(predictive, name).mean(axis=pixels) for name in evaluation.UNCERTAINTIES}
+    means = {name: getattr(predictive, name).mean(axis=pixels) for name in tabulation.UNCERTAINTIES}
     return {"image": np.arange(len(top)), **shares, **means}
 
 
@@ -51,17 +51,17 @@ def _lines(table: Mapping[str, Any]) -> str:
 
 
 def _columns(predictive: Predictive) -> dict[str, Any]:
-    uncertainties = {name: getattr(predictive, name) for name in evaluation.UNCERTAINTIES}
+    uncertainties = {name: getattr(predictive, name) for name in tabulation.UNCERTAINTIES}
     return {"class": predictive.mean.argmax(axis=-1), "probs": predictive.mean, "std": predictive.std, **uncertainties}
 
 
 def _as_csv(columns: Mapping[str, Any], class_names: Sequence[str], others: Mapping[str, Any]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    names = [*(f"p_{name}" for name in class_names), *evaluation.UNCERTAINTIES, *others]
+    names = [*(f"p_{name}" for name in class_names), *tabulation.UNCERTAINTIES, *others]
     writer.writerow(["image", "class", "class_name", *names])
     for i, label in enumerate(columns["class"]):
-        numbers = [*columns["probs"][i], *(columns[name][i] for name in evaluation.UNCERTAINTIES)]
+        numbers = [*columns["probs"][i], *(columns[name][i] for name in tabulation.UNCERTAINTIES)]
         decided = [values[i] for values in others.values()]
         writer.writerow([i, label, class_names[label], *(f"{number:.6g}" for number in numbers), *decided])
     return stream.getvalue()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayesconv import augmentations, evaluation, likelihoods, objectives, runs, weighting
+from bayesconv import augmentations, corruptions, evaluation, likelihoods, objectives, runs, weighting
 from bayesconv.config import RunConfig
 from bayesconv.data import Dataset
 from bayesconv.layers import Layer
@@ -65,6 +65,19 @@ def check_augmentation(config: RunConfig, dataset: Dataset) -> None:
             raise config.settings.error([(key, f"{message}Received {part.name!r} for {dataset.name!r}; leave it out.")])
         try:
             augmentations.resolve(part.identifier)(dataset.train.x[:1], np.random.default_rng(0))
+        except ValueError as error:
+            raise config.settings.error([(key, str(error))]) from error
+
+
+def check_corruptions(config: RunConfig, dataset: Dataset) -> None:
+    """Refuses what cannot be done to these inputs, or would part pixels from their classes."""
+    for i, part in enumerate(config.evaluation.corruptions):
+        key = ("evaluation", "corruptions", i)
+        if dataset.task == "segmentation" and part.name in corruptions.MOVING:
+            message = "moves pixels and not their classes. "
+            raise config.settings.error([(key, f"{message}Received {part.name!r} for {dataset.name!r}; leave it out.")])
+        try:
+            corruptions.corrupt(dataset.test.x[:1], part.identifier, severity=1, value_range=dataset.value_range)
         except ValueError as error:
             raise config.settings.error([(key, str(error))]) from error
 

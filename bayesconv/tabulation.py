@@ -14,7 +14,7 @@ import numpy as np
 
 from bayesconv import files
 
-UNCERTAINTIES = ("predictive_entropy", "expected_entropy", "mutual_information")
+UNCERTAINTIES = ("predictive_entropy", "expected_entropy", "mutual_information", "mutual_information_corrected")
 LEVEL = 0.9  # of the intervals in tables
 _DESCRIPTION, _FORMAT = "description", "bayesconv.Predictive 1"
 _VOTING = ("variation_ratio", "disagreement")

@@ -377,13 +377,14 @@ def test_a_table_is_trained_on_evaluated_and_predicted(tmp_path, capsys):
     (tmp_path / "table.yaml").write_text(
         f"data: {{name: npz, path: {tmp_path / 't.npz'}}}\n"
         "model: {name: {name: mlp, hidden: [2]}, posterior: deterministic}\nobjective: {likelihood: normal}\n"
-        "training: {epochs: 1, batch_size: 64}\nevaluation: {bootstrap: 0, ood: []}\n"
+        "training: {epochs: 1, batch_size: 64}\nevaluation: {bootstrap: 0}\n"
     )
     folder = tmp_path / "run"
     assert cli.main(["train", str(tmp_path / "table.yaml"), "--out", str(folder)]) == 0
     assert cli.main(["evaluate", str(folder), "--data", str(tmp_path / "new.npz"), "--no-cache"]) == 0
     mean = bayesconv.predict(runs.load_run(folder).model, x[:10], likelihood="normal").mean
     report = json.loads((folder / "evaluations" / "new.json").read_text())
+    assert list(report["ood"]) == ["inverted"]
     assert report["rmse"] == pytest.approx(np.sqrt(np.mean((mean[:, 0] - y[:10]) ** 2)), rel=1e-5)
     capsys.readouterr()
     assert cli.main(["predict", str(folder), str(tmp_path / "new.npy")]) == 0

@@ -447,7 +447,7 @@ class TestShippedConfigurations:
             "mc_dropout",
             "reparameterization",
         ]
-        names += [f"rotation_{name}" for name in ("heteroscedastic", "quantiles", "student_t")]
+        names += [f"rotation_{name}" for name in ("heteroscedastic", "normal", "quantiles", "student_t")]
         digits = [f"digits_{name}" for name in names]
         ways = ["deterministic", "ensemble", "last_layer", "mc_dropout", "vi"]
         fashion = [f"fashion_mnist_{name}" for name in ways]

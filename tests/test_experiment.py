@@ -296,6 +296,10 @@ class TestTraining:
                 {"evaluation": {"ood": ["misshapen"]}},
                 r"evaluation.ood.0: misshapen must make .*Received shape \[3, 2\]",
             ),
+            (
+                {"evaluation": {"corruptions": ["blur", {"name": "contrast", "amounts": [0.5]}]}},
+                r"evaluation.corruptions.1: `amounts` are five numbers",
+            ),
             ({"model": {"estimator": "local_reparameterization"}}, "covariances"),
             (
                 {"model": {"overrides": [{"match": "dense*", "prior": "laplace"}]}},
@@ -607,7 +611,7 @@ class TestPredictingFiles:
         assert (tmp_path / "out.csv").read_text() == text
         header, *rows = [line.split(",") for line in text.splitlines()]
         assert header[:4] == ["image", "class", "class_name", "p_0"]
-        assert header[-3:] == list(evaluation.UNCERTAINTIES)
+        assert header[-4:] == [*evaluation.UNCERTAINTIES, "mutual_information_corrected"]
         np.testing.assert_allclose(np.array([row[3:13] for row in rows], float), expected.probs, atol=1e-5)
         assert [int(row[1]) for row in rows] == expected.probs.argmax(-1).tolist()
         with np.load(tmp_path / "out.npz") as archive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -121,6 +122,17 @@ class TestWhatIsDrawn:
 
 
 class TestNumbers:
+    def test_a_temperature_is_applied_to_what_it_was_fitted_to(self, subject):
+        # Draws that one of the two sets did not keep are of no use for the other.
+        whole = _drawn(subject, "temperature_scaling")["temperature_scaling"].get_legend_handles_labels()[1]
+        labels = []
+        for lost in ("test", "validation"):
+            other = Subject(subject.run, subject.dataset)
+            vars(other).update(test=subject.test, validation=subject.validation)
+            vars(other)[lost] = dataclasses.replace(getattr(subject, lost), samples=None)
+            labels.append(_drawn(other, "temperature_scaling")["temperature_scaling"].get_legend_handles_labels()[1])
+        assert labels[0] == labels[1] != whole
+
     def test_temperature_scaling_lowers_the_loss_that_it_shows(self, subject):
         ax = _drawn(subject, "temperature_scaling")["temperature_scaling"]
         before = ax.get_lines()[0].get_xydata()

@@ -10,6 +10,8 @@ import pytest
 
 import bayesconv as bc
 from bayesconv import cli, evaluation, experiment, figures, loop, members, random, runs
+from bayesconv.comparison import per_image
+from bayesconv.comparison.reading import read_run
 from bayesconv.config import ConfigError, RunConfig, load_config
 from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.text import manner_of
@@ -104,6 +106,12 @@ class TestMembers:
 
 
 class TestPredictions:
+    def test_losses_of_single_images_are_of_what_was_evaluated(self, bayesian):
+        report = experiment.evaluate(bayesian.folder)
+        losses = per_image.predicted_losses(read_run(bayesian.folder))
+        assert report["num_samples"] == 6  # three of each member
+        assert losses.losses["nll"].mean() == pytest.approx(report["nll"], rel=1e-5)
+
     def test_the_mean_is_that_of_the_members(self, loaded):
         x = loaded.dataset().test.x[:20]
         alone = [bc.predict(model, x, num_samples=1) for model in loaded.models]

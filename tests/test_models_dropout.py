@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from scipy import special, stats
 
 import bayesconv as bc
 from bayesconv import evaluation, experiment, models, runs
+from bayesconv.comparison import per_image
+from bayesconv.comparison.reading import read_run
 from bayesconv.config import ConfigError, RunConfig
 
 FALSE_ALARMS = 1e-6  # chance that a change of the random sequence, and of nothing else, breaks the z-test
@@ -111,6 +114,9 @@ def test_a_single_pass_of_moments_knows_dropout(run_dir):
     report = evaluation.report(run, run.dataset(), method="moments")
     assert "single pass of moments, point weights" in evaluation.tables(report)
     assert report["mutual_information"] > 0
+    (run_dir / "evaluation.json").write_text(json.dumps(report))
+    losses = per_image.predicted_losses(read_run(run_dir))  # of single images: of the same prediction
+    assert losses.losses["nll"].mean() == pytest.approx(report["nll"], rel=1e-5)
 
 
 def test_no_dropout_and_dropout_of_training_only_are_one_function(run_dir):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,19 +64,13 @@ def predicted_losses(result: RunResult) -> ImageLosses | None:
         return None
     from bayesconv import evaluation, runs
     from bayesconv.evaluation.manner import manner
+    from bayesconv.evaluation.predicting import as_evaluated
 
     run = runs.load_run(result.folder)
     dataset = run.dataset()
     with manner(keeps=True):
-        predictive = evaluation.predict(run, dataset.test.x, **_as_evaluated(result.report))
+        predictive = evaluation.predict(run, dataset.test.x, **as_evaluated(run, result.report))
     return image_losses(predictive.mean, dataset.test.y)
-
-
-def _as_evaluated(report: Mapping[str, Any]) -> dict[str, Any]:
-    if report["method"] == "moments":
-        return {"method": "moments"} if report["temperature"] is not None else {}
-    fixed = isinstance(report["num_samples"], int)
-    return {"method": "sampling", "num_samples": report["num_samples"] if fixed else "auto", "seed": report["seed"]}
 
 
 def check_same_images(losses: Mapping[Path, ImageLosses]) -> None:

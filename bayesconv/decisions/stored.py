@@ -63,7 +63,7 @@ def decision_columns(run: Run, predictive: Predictive, class_names: Sequence[str
 
     Returns:
       `abstain`, 0 or 1, if there is a `selection.json`; `set`, names of classes with | between them, if there is a
-      `conformal.json`, or of a regression the ends `lower_<target>` and `upper_<target>`.
+      `conformal.json`, or of a regression the ends `conformal_lower_<target>` and `conformal_upper_<target>`.
 
     Raises:
       ValueError: If a file is damaged, or is of other weights or of another method of prediction.
@@ -72,15 +72,24 @@ def decision_columns(run: Run, predictive: Predictive, class_names: Sequence[str
     selection, sets = (_read(run, name, predictive) for name in (runs.SELECTION, runs.CONFORMAL))
     if selection is not None:
         threshold = -np.inf if selection["threshold"] is None else selection["threshold"]
-        score = uncertainty_scores(predictive, has_several=run.has_several_functions)[selection["score"]]
-        columns["abstain"] = [int(is_unsure) for is_unsure in score > threshold]
+        columns["abstain"] = [int(is_unsure) for is_unsure in _score(run, selection["score"], predictive) > threshold]
     if sets is not None and sets["method"] == "cqr":
         for end, values in zip(("lower", "upper"), intervals_of(sets, predictive), strict=True):
-            columns |= {f"{end}_{name}": values[:, t].tolist() for t, name in enumerate(class_names)}
+            columns |= {f"conformal_{end}_{name}": values[:, t].tolist() for t, name in enumerate(class_names)}
     elif sets is not None:
         held = sets_of(sets, predictive.mean)
         columns["set"] = ["|".join(class_names[k] for k in np.flatnonzero(row).tolist()) for row in held]
     return columns
+
+
+def _score(run: Run, name: str, predictive: Predictive) -> Any:
+    scores = uncertainty_scores(predictive, has_several=run.has_several_functions)
+    if name not in scores:
+        raise ValueError(
+            f"{run.folder / runs.SELECTION} abstains by {name}, which takes draws that are kept. Those of this many "
+            "images were not: predict fewer at a time, or select by another --score."
+        )
+    return scores[name]
 
 
 def _read(run: Run, name: str, predictive: Predictive | None) -> dict[str, Any] | None:

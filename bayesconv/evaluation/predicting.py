@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,22 @@ def provenance(run: Run, predictive: Predictive) -> dict[str, Any]:
         "is_random": run.is_random,
         "temperature": run.config.objective.temperature if run.is_bayesian else None,
     }
+
+
+def as_evaluated(run: Run, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of `predict` for the same prediction that an evaluation was made of.
+
+    Args:
+      run: The run.
+      report: What `evaluation.json` holds of it.
+    """
+    if not run.is_random:
+        return {}
+    if report["method"] == "moments":
+        return {"method": "moments"}
+    draws = report["num_samples"]
+    fixed = draws // len(run.models) if isinstance(draws, int) else "auto"
+    return {"method": "sampling", "num_samples": fixed, "seed": report["seed"]}
 
 
 def _options(run: Run, method: str | None, num_samples: int | str | None, seed: int | None) -> dict[str, Any]:

@@ -18,8 +18,8 @@ _PHOTOGRAPH = (427, 640)  # pixels of those that photo_patches are cut from
 def out_of_distribution(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any]]:
     """Name and images of each set that the configuration lists.
 
-    One that says nothing of them gets the sets that suit any images: `inverted`, and `photo_patches` where an image is
-    no larger than the photographs. One that lists none, by `[]`, has none.
+    One that says nothing of them gets the sets that suit any inputs: `inverted`, and `photo_patches` where these are
+    images no larger than the photographs. One that lists none, by `[]`, has none.
     """
     parts = run.config.evaluation.ood
     for part in _default(dataset) if parts is None else parts:
@@ -28,7 +28,8 @@ def out_of_distribution(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any]]
 
 def _default(dataset: Dataset) -> Iterator[Part]:
     yield Part(name="inverted")
-    if all(size <= largest for size, largest in zip(dataset.input_shape[:2], _PHOTOGRAPH, strict=True)):
+    *sizes, _ = dataset.input_shape
+    if len(sizes) == 2 and all(size <= largest for size, largest in zip(sizes, _PHOTOGRAPH, strict=True)):
         yield Part(name="photo_patches")
 
 

@@ -29,8 +29,11 @@ def reliability(subject: Subject) -> Drawn:
 def temperature_scaling(subject: Subject) -> Drawn:
     """The same before and after the softmax temperature that suits the validation images."""
     labels = subject.dataset.test.y
-    temperature = metrics.temperature_scale(_logits(subject.validation), subject.dataset.validation.y)
-    scaled = metrics.apply_temperature(_logits(subject.test), temperature).mean(axis=0)
+    # Of the draws only if both sets kept them: a temperature suits what it was fitted to.
+    has_draws = subject.validation.samples is not None and subject.test.samples is not None
+    fitted, test = (_logits(predictive, has_draws) for predictive in (subject.validation, subject.test))
+    temperature = metrics.temperature_scale(fitted, subject.dataset.validation.y)
+    scaled = metrics.apply_temperature(test, temperature).mean(axis=0)
     both = {"as trained": subject.test.mean, f"softmax temperature {temperature:.2f}": scaled}
     yield (
         "temperature_scaling",
@@ -185,8 +188,8 @@ def _visible(dataset: Dataset) -> Any:
     return np.clip((dataset.test.x - low) / spread, 0, 1)  # colours are shown from 0 to 1
 
 
-def _logits(predictive: Predictive) -> Any:
+def _logits(predictive: Predictive, has_draws: bool) -> Any:
     """What a softmax temperature divides: the logits of all draws, or the logarithms of the probabilities."""
-    if predictive.samples is not None:
+    if has_draws:
         return predictive.logits
     return np.log(np.maximum(predictive.mean, np.finfo(np.float64).tiny))[np.newaxis]

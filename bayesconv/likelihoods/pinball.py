@@ -64,7 +64,11 @@ def quantiles(*, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), scale:
     def quantile(outputs: Any, level: float) -> Any:
         nearest = int(np.argmin(np.abs(np.subtract(known, level))))
         if abs(known[nearest] - level) > 1e-9:
-            raise ValueError(f"The quantiles likelihood knows the levels {list(known)}. Received {level:g}.")
+            central = [float(f"{1 - 2 * p:g}") for p in known if p < 0.5 and np.isclose(1 - p, known).any()]
+            raise ValueError(
+                f"The quantiles likelihood knows the levels {list(known)}. Received {level:g}: train with `levels` that"
+                f" hold it, or ask for a central interval of {' or '.join(map(str, central)) or 'none'}."
+            )
         return ordered(np.asarray(outputs, np.float64)).numpy()[..., nearest]
 
     def check_targets(values: np.ndarray, output_shape: tuple[int, ...]) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 from bayesconv import evaluation, experiment, members, metrics, runs
 from bayesconv.checkpoints import RunFolder
 from bayesconv.data import Dataset
+from bayesconv.evaluation import predicting
 from bayesconv.evaluation.kept import variables_hash
-from bayesconv.evaluation.predicting import provenance
 from bayesconv.figures import Subject
 from bayesconv.files import write_text
 from bayesconv.prediction import Predictive
@@ -114,7 +114,7 @@ def is_current(stored: Mapping[str, Any], subject: Subject) -> bool:
 
 def is_as_configured(stored: Mapping[str, Any], subject: Subject) -> bool:
     """Whether an evaluation was made with the method, the number of draws and the seed of the subject's predictions."""
-    made = provenance(subject.run, subject.test)
+    made = predicting.provenance(subject.run, subject.test)
     return all(stored.get(key) == made[key] for key in ("method", "num_samples", "seed"))
 
 
@@ -125,14 +125,7 @@ def as_evaluated(stored: Mapping[str, Any], subject: Subject) -> Subject:
       stored: What `evaluation.json` holds, with a number of draws.
       subject: The run and its data.
     """
-    run = subject.run
-    how: dict[str, Any] = {}
-    if stored["method"] == "moments":
-        how = {"method": "moments"}
-    elif run.is_random:
-        draws = stored["num_samples"] // len(run.models)
-        how = {"method": "sampling", "num_samples": draws, "seed": stored["seed"]}
-    return Subject(run, subject.dataset, how)
+    return Subject(subject.run, subject.dataset, predicting.as_evaluated(subject.run, stored))
 
 
 def _nll(test: Predictive, dataset: Dataset) -> float:

@@ -311,7 +311,22 @@ class TestCommandLine:
         assert "aps sets of coverage 0.8, fitted to 287 validation images" in capsys.readouterr().out
         np.save(tmp_path / "x.npy", digits.test.x[:3])
         assert cli.main(["predict", folder, str(tmp_path / "x.npy"), "--calibrated"]) == 0
-        assert capsys.readouterr().out.splitlines()[0].endswith(",mutual_information,abstain,set")
+        assert (
+            capsys.readouterr()
+            .out.splitlines()[0]
+            .endswith(",mutual_information,mutual_information_corrected,abstain,set")
+        )
+
+    def test_a_score_of_draws_takes_draws_that_were_kept(self, copied_run, digits):
+        decisions.select(copied_run, coverage=0.8, score="energy")
+        run = runs.load_run(copied_run)
+        kept, lost = (evaluation.predict(run, digits.test.x[:9], keep_samples=is_kept) for is_kept in (True, False))
+        stored = json.loads((copied_run / "selection.json").read_text())
+        energy = evaluation.uncertainty_scores(kept)["energy"]
+        columns = decisions.decision_columns(run, kept, digits.class_names)
+        assert columns["abstain"] == (energy > stored["threshold"]).astype(int).tolist()
+        with pytest.raises(ValueError, match=r"abstains by energy, which takes draws that are kept.*another --score"):
+            decisions.decision_columns(run, lost, digits.class_names)
 
     def test_overwriting_a_run_removes_what_was_decided(self, copied_run):
         decisions.select(copied_run, coverage=0.8)

@@ -152,6 +152,8 @@ class TestStrangeSets:
         assert not [*evaluation.out_of_distribution(configured(loaded, ood=()), digits)]
         large = digits._replace(train=digits.train._replace(x=np.zeros([1, 428, 10, 1], np.float32)))
         assert [part.name for part in sets._default(large)] == ["inverted"]
+        table = digits._replace(train=digits.train._replace(x=np.zeros([1, 3], np.float32)))
+        assert [part.name for part in sets._default(table)] == ["inverted"]
 
     def test_logits_are_averaged_in_portions(self, predicted, monkeypatch):
         whole = uncertainties.uncertainty_scores(predicted[0])["energy"]

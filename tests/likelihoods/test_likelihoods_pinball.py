@@ -60,7 +60,9 @@ def test_there_is_no_entropy_and_no_variance():
 
 
 def test_a_level_that_is_not_known_is_refused():
-    with pytest.raises(ValueError, match=r"knows the levels \[0.1, 0.25, 0.5, 0.9\]. Received 0.2"):
+    with pytest.raises(
+        ValueError, match=r"knows the levels \[0.1, 0.25, 0.5, 0.9\]. Received 0.2: .* a central interval of 0.8\."
+    ):
         FAMILY.quantile(OUTPUTS, 0.2)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from overlaps import overlapping_texts, shown_texts
 
 from bayesconv import metrics, plotting
+from bayesconv.plotting import theme
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 10, 60)
@@ -165,3 +168,39 @@ def test_wrong_input_is_refused_before_a_figure_is_opened(call, message):
     with pytest.raises(ValueError, match=message):
         call()
     assert plt.get_fignums() == []
+
+
+# Linear RGB as those without long-wave, middle-wave or short-wave cones see it: Machado, Oliveira and Fernandes, A
+# Physiologically-based Model for Simulation of Color Vision Deficiency, IEEE TVCG 2009, severity 1.
+DEFICIENCIES = {
+    "none": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+TO_XYZ = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+
+
+def lab(colours, deficiency):
+    """CIE L*a*b* of colours as someone with a deficiency sees them."""
+    srgb = np.array([mpl.colors.to_rgb(colour) for colour in colours])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.transpose(DEFICIENCIES[deficiency]), 0, 1) @ np.transpose(TO_XYZ)
+    f = np.cbrt(seen / np.sum(TO_XYZ, axis=1) + 1e-9)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+
+
+def least_difference(colours, deficiency):
+    seen = lab(colours, deficiency)
+    return min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2))
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_the_colours_of_lines_differ_for_the_colour_blind(deficiency):
+    # A difference of 2.3 is just noticed side by side; matplotlib's own come within 5 of one another.
+    assert least_difference((*theme.PALETTE, "white"), deficiency) > 10
+
+
+def test_colours_that_the_colour_blind_confuse_are_found():
+    usual = mpl.colormaps["tab10"].colors[:6]
+    assert min(least_difference(usual, deficiency) for deficiency in DEFICIENCIES) < 6

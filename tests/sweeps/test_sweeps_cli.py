@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +85,14 @@ def test_a_real_sweep_and_its_comparison(config, capsys, tmp_path):
     assert [cell.attempts for cell in manifest.read("sweeps/tiny").cells] == [1, 1, 1]
 
 
+def test_a_cell_runs_in_a_process_of_its_own(config, monkeypatch, capsys):
+    monkeypatch.setattr(running, "_pool", POOL)
+    assert cli.main(["sweep", config, "--vary", "training.epochs=1"]) == 0, capsys.readouterr().err
+    (cell,) = manifest.read("sweeps/tiny").cells
+    assert cell.status == manifest.FINISHED
+    assert json.loads(Path("sweeps/tiny", cell.name, "evaluation.json").read_text())["num_images"] == 360
+
+
 def test_list_shows_the_grid_and_runs_nothing(config, capsys):
     assert cli.main(["sweep", config, "--vary", "training.epochs=1,2", "--seeds", "3,5", "--list"]) == 0
     assert capsys.readouterr().out == (
@@ -133,6 +142,18 @@ def test_comparing_nothing_is_an_error(config, capsys, paths):
 
 
 class TestRay:
+    @pytest.mark.full
+    def test_cells_run_on_a_cluster(self, config, monkeypatch, capsys):
+        pytest.importorskip("ray")
+        monkeypatch.setattr(running, "_pool", POOL)
+        priors = "model.prior=normal,{name: normal, scale: -1}"
+        assert cli.main(["sweep", config, "--vary", priors, "--engine", "ray"]) == 3
+        assert "1 of 2 runs finished" in capsys.readouterr().out
+        finished, failed = manifest.read("sweeps/tiny").cells
+        assert finished.status == manifest.FINISHED
+        assert json.loads(Path("sweeps/tiny", finished.name, "evaluation.json").read_text())["num_images"] == 360
+        assert "The scale of a prior must be positive" in failed.error
+
     def test_without_ray_there_is_one_message(self, config, monkeypatch, capsys):
         monkeypatch.setattr(running, "_pool", POOL)
         monkeypatch.setitem(sys.modules, "ray", None)
