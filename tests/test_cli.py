@@ -390,6 +390,15 @@ def test_a_table_is_trained_on_evaluated_and_predicted(tmp_path, capsys):
     assert cli.main(["predict", str(folder), str(tmp_path / "new.npy")]) == 0
     header, *rows = [line.split(",") for line in capsys.readouterr().out.splitlines()]
     np.testing.assert_allclose([float(row[header.index("mean_target")]) for row in rows], mean[:4, 0], rtol=1e-4)
+    assert cli.main(["conformal", str(folder), "--coverage", "0.6"]) == 0
+    assert "intervals of coverage 0.6" in capsys.readouterr().out
+    (margin,) = json.loads((folder / "conformal.json").read_text())["margins"]
+    assert cli.main(["predict", str(folder), str(tmp_path / "new.npy")]) == 0
+    header, *rows = [line.split(",") for line in capsys.readouterr().out.splitlines()]
+    ends = bayesconv.predict(runs.load_run(folder).model, x[:4], likelihood="normal").interval(0.6)
+    for name, end, sign in zip(("lower", "upper"), ends, (-1, 1), strict=True):
+        found = [float(row[header.index(f"conformal_{name}_target")]) for row in rows]
+        np.testing.assert_allclose(found, end[:, 0] + sign * margin, rtol=1e-4)
     for command in (["evaluate", str(folder)], ["predict", str(folder), str(tmp_path / "new.npy")]):
         assert cli.main([*command, "--calibrated"]) == 2
         assert "Received a run whose task is regression; leave --calibrated out." in capsys.readouterr().err

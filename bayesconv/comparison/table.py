@@ -22,7 +22,7 @@ def table(comparison: Comparison) -> str:
     blocks = _score_blocks(comparison)
     if len(comparison.rows) > 1:
         blocks += [[f"Differences from {comparison.baseline}:"], _difference_lines(comparison)]
-    if not _is_named_by_settings(comparison):
+    if any(row.settings for row in comparison.rows) and not _is_named_by_settings(comparison):
         blocks += [["Settings that differ:"], *_setting_blocks(comparison)]
     return "\n\n".join("\n".join(block) for block in [*blocks, _notes(comparison)] if block) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,6 +60,7 @@ def conformal_table(result: Mapping[str, Any]) -> str:
     if result["method"] == "cqr":
         return _intervals_table(result)
     test = result["test"]
+    too_few = f"\n{_too_few(result)}" if result["threshold"] is None else ""
     rows = [
         ["classes in a set", *(str(size) for size in range(len(test["num_of_size"])))],
         ["test images", *(str(count) for count in test["num_of_size"])],
@@ -66,7 +68,7 @@ def conformal_table(result: Mapping[str, Any]) -> str:
     return (
         "\n".join(
             [
-                f"{result['method']} sets of coverage {result['coverage']:g}, fitted to {_source(result)}",
+                f"{result['method']} sets of coverage {result['coverage']:g}, fitted to {_source(result)}{too_few}",
                 "",
                 f"{_share(test['coverage'])} of {test['num_images']} test labels are in their sets, 95 % interval "
                 f"{_ends(test['coverage'], '.1%')}; {test['mean_set_size']:.2f} classes in a set on average.",
@@ -87,12 +89,21 @@ def _intervals_table(result: Mapping[str, Any]) -> str:
             rows.append([name, _share(entry["coverage"]), _ends(entry["coverage"], ".1%"), width])
         rows[-1][0] += ", unbounded" if margin is None else f", {margin:+.4g} at both ends"
     heading = f"intervals of coverage {result['coverage']:g}, fitted to {_source(result)}"
+    if None in result["margins"]:
+        heading += f"\n{_too_few(result)}"
     return "\n".join([heading, "", *aligned(rows)]) + "\n"
 
 
 def _source(result: Mapping[str, Any]) -> str:
     count, source = result["held_out"]["num_images"], result["held_out"]["source"]
-    return f"{count} validation images" if source == "validation" else f"{count} images of {source}"
+    images = "image" if count == 1 else "images"
+    return f"{count} validation {images}" if source == "validation" else f"{count} {images} of {source}"
+
+
+def _too_few(result: Mapping[str, Any]) -> str:
+    # The quantile of n scores that is needed is number (n + 1) * coverage, which there must be.
+    fewest = math.ceil(1 / (1 - result["coverage"]) - 1 - 1e-9)
+    return f"These are too few, so that everything is held: a coverage of {result['coverage']:g} takes {fewest}."
 
 
 def _target(target: Mapping[str, Any]) -> str:

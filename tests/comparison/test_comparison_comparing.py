@@ -205,6 +205,9 @@ class TestFiles:
         assert max(map(len, wide.splitlines())) < 125
         assert all(f" {name}" in wide for name in many)
 
+    def test_one_run_has_no_settings_that_differ(self, runs):
+        assert "Settings that differ" not in comparison.table(compare(runs[:1]))
+
     def test_configurations_that_differ_in_much_are_named_by_their_folders(self, many_settings):
         found = compare(many_settings)
         assert [row.name for row in found.rows] == ["flipout", "mc_dropout", "ensemble"]

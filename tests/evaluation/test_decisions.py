@@ -293,6 +293,19 @@ class TestConformal:
             decisions.conformal(copied_run, coverage=90)
 
 
+@pytest.mark.parametrize(("coverage", "fewest"), [(0.9, 9), (0.95, 19), (0.8, 4)])
+def test_too_few_images_are_said_to_be(coverage, fewest):
+    probs, labels = np.full([fewest, 2], 0.5), np.zeros(fewest, int)
+    for num, is_enough in ((fewest, True), (fewest - 1, False)):
+        fitted = bc.metrics.conformal_sets(probs[:num], labels[:num], miscoverage=1 - coverage)
+        assert np.isfinite(fitted.threshold) == is_enough
+    test = {"num_images": 5, "coverage": held_out.binomial(5, 5), "mean_set_size": 2.0, "num_of_size": [0, 0, 5]}
+    result = {"method": "thr", "coverage": coverage, "threshold": None, "test": test}
+    text = decisions.conformal_table({**result, "held_out": {"source": "validation", "num_images": 1}})
+    assert "fitted to 1 validation image\n" in text
+    assert f"too few, so that everything is held: a coverage of {coverage:g} takes {fewest}.\n" in text
+
+
 def test_ends_that_crossed_have_no_width():
     low, high = np.array([[0.5, 0.0], [-1.0, 0.0]]), np.array([[-0.5, 1.0], [1.0, 3.0]])
     found = sets._width_and_coverage((low, high), np.zeros([2, 2]))
