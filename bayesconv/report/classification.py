@@ -161,7 +161,7 @@ def strange(report: Numbers) -> Iterator[Block]:
     if report["ood"]:
         yield Paragraph(
             "AUROC: the probability that an image of the strange set looks more uncertain than a test image. FPR95: "
-            "the share of test images taken for strange where 95 % of the strange ones are found."
+            "the share of the strange images that pass as familiar where 95 % of the test images pass."
         )
 
 

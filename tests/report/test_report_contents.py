@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 import report_examples as examples
 
-from bayesconv import figures, report
+from bayesconv import figures, metrics, report
 from bayesconv.report import captions, readings, wording
 from bayesconv.report.document import Listing, Paragraph, Picture, Table
 from bayesconv.report.training import Trained
@@ -61,6 +62,17 @@ class TestNumbers:
         shift = _tables(document, "shift")
         assert shift["Accuracy by severity"].rows[0][:4] == ("contrast", "91.2\xa0%", "90.0\xa0%", "76.5\xa0%")
         assert shift["NLL by severity"].rows[0][:4] == ("contrast", "0.2468", "0.3000", "0.8765")
+
+    def test_fpr95_is_said_to_be_what_it_is(self):
+        rng = np.random.default_rng(0)
+        familiar, strange = rng.normal(size=200), rng.normal(1.0, 3.0, size=300)
+        passing = np.sort(familiar)[189]  # lets 190 of 200 pass
+        share = metrics.ood_report(familiar, strange).fpr95
+        assert share == np.mean(strange <= passing)
+        flagged = np.mean(familiar >= np.sort(strange)[15])  # of the test images, where 95 % of the strange are found
+        assert abs(flagged - share) > 0.1
+        text = _text(report.document(examples.material()))
+        assert "FPR95: the share of the strange images that pass as familiar where 95 % of the test images pass." in text
 
     def test_scores_of_a_regression(self):
         document = report.document(examples.material("regression"))
