@@ -132,7 +132,7 @@ def _or_dash(value: float | None) -> str:
 def _notes(report: Mapping[str, Any]) -> list[str]:
     notes = [
         'NLL in nats per image. A calibrated model\'s error falls into the range "if calibrated"',
-        "nine times in ten. Epistemic is mutual information, aleatoric expected entropy, total",
+        "19 times in 20. Epistemic is mutual information, aleatoric expected entropy, total",
         "predictive entropy, all means; AUROC: a set against test images. Risk: share of errors",
         "among the surest images; kept: largest share of images with at most that risk.",
     ]

@@ -72,7 +72,7 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
     calibration, notes = report["calibration"], []
     if calibration is not None:
         null = calibration["null"]
-        band = f"; {null['lower']:.4f} to {null['upper']:.4f} if calibrated, nine times in ten" if null else ""
+        band = f"; {null['lower']:.4f} to {null['upper']:.4f} if calibrated, 19 times in 20" if null else ""
         notes.append(f"Quantile calibration error {calibration['value']:.4f}{band}.")
     if report["ause"] is not None:
         notes.append(f"AUSE {report['ause']:.3f}: 0 if the largest errors are the most uncertain.")

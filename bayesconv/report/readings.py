@@ -37,7 +37,7 @@ def calibration(name: str, value: float, null: Numbers, remedy: str) -> str:
     if found == "inside":
         return f"{start}: these data give no reason to doubt the probabilities."
     if found == "below":
-        return f"{start}: smaller than chance alone makes it nine times in ten, so nothing speaks against them."
+        return f"{start}: smaller than chance alone makes it 39 times in 40, so nothing speaks against them."
     return f"{start}: the probabilities are not to be taken at face value. {remedy}"
 
 

@@ -9,6 +9,7 @@ import pytest
 import report_examples as examples
 
 from bayesconv import figures, metrics, report
+from bayesconv.metrics import calibration
 from bayesconv.report import captions, readings, wording
 from bayesconv.report.document import Listing, Paragraph, Picture, Table
 from bayesconv.report.training import Trained
@@ -72,7 +73,9 @@ class TestNumbers:
         flagged = np.mean(familiar >= np.sort(strange)[15])  # of the test images, where 95 % of the strange are found
         assert abs(flagged - share) > 0.1
         text = _text(report.document(examples.material()))
-        assert "FPR95: the share of the strange images that pass as familiar where 95 % of the test images pass." in text
+        assert (
+            "FPR95: the share of the strange images that pass as familiar where 95 % of the test images pass." in text
+        )
 
     def test_scores_of_a_regression(self):
         document = report.document(examples.material("regression"))
@@ -135,6 +138,11 @@ class TestReadings:
         text = _text(report.document(examples.material(evaluation=evaluation)))
         assert f"The ECE of {ece:.4f} lies {place} the band of a calibrated model (0.0113 to 0.0307)" in text
         assert ("The best softmax temperature is 1.31: the model is too sure." in text) == (place == "above")
+
+    def test_an_error_below_the_band_is_as_rare_as_its_lower_end_says(self):
+        rarely = round(1 / calibration._CENTRAL[0])
+        sentence = readings.calibration("ECE", 0.0112, examples.NULL, "")
+        assert f"smaller than chance alone makes it {rarely - 1} times in {rarely}," in sentence
 
     @pytest.mark.parametrize(
         ("auroc", "verb"),
