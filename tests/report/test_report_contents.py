@@ -56,13 +56,16 @@ class TestNumbers:
         document = report.document(examples.material())
         strange = _tables(document, "strange")["Test images against 64 of photo patches"]
         assert _row(strange, "mutual information") == {
-            **{"told apart by": "mutual information", "AUROC": "0.954", "95 % interval": "0.941 to 0.967"},
+            **{"told apart by": "mutual information", "AUROC": "0.954\n0.941 to 0.967"},
             **{"FPR95": "0.954", "AUPR in": "0.954", "AUPR out": "0.954"},
         }
         assert [row[0] for row in strange.rows] == ["predictive entropy", "mutual information"]  # energy is unknown
         shift = _tables(document, "shift")
-        assert shift["Accuracy by severity"].rows[0][:4] == ("contrast", "91.2\xa0%", "90.0\xa0%", "76.5\xa0%")
-        assert shift["NLL by severity"].rows[0][:4] == ("contrast", "0.2468", "0.3000", "0.8765")
+        values = [
+            [cell.split("\n")[0] for cell in shift[f"{name} by severity"].rows[0]] for name in ("Accuracy", "NLL")
+        ]
+        assert values[0] == ["contrast", "91.2\xa0%", *["90.0\xa0%"] * 4, "76.5\xa0%"]
+        assert values[1] == ["contrast", "0.2468", *["0.3000"] * 4, "0.8765"]
 
     def test_fpr95_is_said_to_be_what_it_is(self):
         rng = np.random.default_rng(0)
@@ -73,9 +76,7 @@ class TestNumbers:
         flagged = np.mean(familiar >= np.sort(strange)[15])  # of the test images, where 95 % of the strange are found
         assert abs(flagged - share) > 0.1
         text = _text(report.document(examples.material()))
-        assert (
-            "FPR95: the share of the strange images that pass as familiar where 95 % of the test images pass." in text
-        )
+        assert "FPR95: the share of the strange set that passes as familiar where 95 % of the test set do." in text
 
     def test_scores_of_a_regression(self):
         document = report.document(examples.material("regression"))
@@ -85,9 +86,14 @@ class TestNumbers:
         assert tables["Central intervals"].rows == (
             ("90\xa0%", "88.3\xa0%", "81.2\xa0to\xa093.5\xa0%", "9.8696", "12.3450"),
         )
-        strange = _tables(document, "strange")["Strange sets against the test examples"]
-        assert strange.rows == (("inverted", "3.3000", "4.4321", "0.432", "0.600"),)
-        assert _tables(document, "shift")["RMSE by severity"].rows[0][:3] == ("blur", "3.1416", "4.6692")
+        strange = _tables(document, "strange")
+        assert strange["Mean spread of strange sets"].rows == (("inverted", "3.3000", "4.4321"),)
+        assert strange["Test examples against inverted"].rows == (
+            ("epistemic spread", "0.432"),
+            ("total spread", "0.600"),
+        )
+        shifted = _tables(document, "shift")["RMSE by severity"].rows[0][:3]
+        assert shifted == ("blur", "3.1416\n2.9151\xa0to\xa03.3777", "4.6692")
         intervals = _tables(document, "decisions")["Conformal intervals of coverage 0.9"]
         assert _row(intervals, "conformal, -0.3457 at both ends")["coverage"] == "90.1 %"
 
@@ -98,7 +104,8 @@ class TestNumbers:
         overlap = ("background", "0.975"), ("seven", "0.358"), ("absent", "-")
         assert tables["Overlap"].rows == overlap
         assert tables["Wrong pixels against right ones"].rows[0] == ("Mutual information", "0.802")
-        assert _tables(document, "shift")["Mean IoU by severity"].rows[0][:3] == ("blur", "0.6789", "0.4567")
+        shifted = _tables(document, "shift")["Mean IoU by severity"].rows[0][:3]
+        assert shifted == ("blur", "0.6789\n0.6501\xa0to\xa00.7002", "0.4567")
 
     def test_decisions(self):
         tables = _tables(report.document(examples.material()), "decisions")
@@ -129,6 +136,22 @@ class TestNumbers:
         tables = _tables(report.document(examples.material()), "environment")
         assert [row[1] for row in tables["Seeds"].rows[:3]] == ["11", "5", "17"]
         assert _row(tables["Versions and machine"], "bayesconv, of the training")["version"] == "0.0.9"
+
+    @pytest.mark.parametrize("task", examples.EVALUATIONS)
+    def test_every_interval_is_shown(self, task):
+        found, intervals = examples.with_every_interval(examples.EVALUATIONS[task]())
+        text = _text(report.document(examples.material(task, evaluation=found)))
+        missing = {path for path, interval in intervals.items() if not examples.is_shown(interval, text)}
+        exact = {("credible", "0.9", "picp")}  # the coverage, whose interval is Clopper and Pearson's
+        assert missing - exact == {path for path in intervals if examples.is_left_out(path, task)}
+        assert "Below a number stands its 95 % interval." in text
+
+    @pytest.mark.parametrize("task", ["regression", "segmentation"])
+    def test_sentences_on_strange_sets_have_the_interval(self, task):
+        found, intervals = examples.with_every_interval(examples.EVALUATIONS[task]())
+        score = {"regression": "epistemic_std", "segmentation": "mutual_information"}[task]
+        ends = wording.ends(intervals["ood", "inverted", "auroc", score], ".2f").replace(wording.SPACE, " ")
+        assert f"95 % interval {ends}" in _text(report.document(examples.material(task, evaluation=found)))
 
 
 class TestReadings:
