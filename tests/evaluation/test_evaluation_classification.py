@@ -69,6 +69,9 @@ class TestScores:
         assert report["mutual_information_corrected"] == pytest.approx(report["mutual_information"] * 6 / 5)
         pairs = [(votes[i] != votes[j]).mean() for i, j in itertools.combinations(range(len(votes)), 2)]
         assert report["disagreement"] == pytest.approx(np.mean(pairs))
+        assert report["variation_ratio"] == pytest.approx(scores["variation_ratio"].mean())
+        for entry in (report, report["ood"]["inverted"], report["shift"]["contrast"][0]):
+            assert set(uncertainties.UNCERTAINTIES) | set(uncertainties._OF_VOTES) <= set(entry)
 
     def test_every_figure_lies_in_its_interval(self, report):
         for name in ("accuracy", "nll", "brier"):
@@ -85,7 +88,7 @@ class TestScores:
 
     def test_each_severity_has_the_main_scores_with_intervals(self, report):
         first, *_, last = report["shift"]["contrast"]
-        names = {"accuracy", "nll", "brier", "ece", "mutual_information_corrected", "disagreement"}
+        names = {"accuracy", "nll", "brier", "ece", "mutual_information_corrected", "disagreement", "variation_ratio"}
         assert first["intervals"].keys() == names | set(uncertainties.UNCERTAINTIES)
         assert first["intervals"].keys() <= first.keys()
         assert last["accuracy"] < report["accuracy"]
@@ -171,6 +174,9 @@ class TestTables:
         assert f"{report['selection']['max_probability']['augrc']:.4f}" in text
         assert f"{report['ood']['inverted']['fpr95']['energy']:.3f}" in text
         assert f"{report['calibration']['smooth']['value']:.4f}" in text
+        (row,) = (line.split()[2:] for line in text.splitlines() if line.startswith("test images"))
+        names = ("mutual_information", "mutual_information_corrected", "expected_entropy", "predictive_entropy")
+        assert row == [f"{report[name]:.4f}" for name in (*names, "disagreement", "variation_ratio")]
 
     def test_another_task_is_refused(self):
         with pytest.raises(ValueError, match="task of a likelihood must be one of classification, regression"):

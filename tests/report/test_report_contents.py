@@ -67,6 +67,14 @@ class TestNumbers:
         assert values[0] == ["contrast", "91.2\xa0%", *["90.0\xa0%"] * 4, "76.5\xa0%"]
         assert values[1] == ["contrast", "0.2468", *["0.3000"] * 4, "0.8765"]
 
+    def test_uncertainties_of_each_set_with_those_of_draws(self):
+        found = _tables(report.document(examples.material()), "results")["Mean uncertainty"]
+        assert found.header == ("", "test images", "photo patches")
+        shown = {row[0]: row[1] for row in found.rows}
+        assert shown["the same, corrected [nats]"] == "0.1147"
+        assert shown["pairs of draws that disagree"] == "0.2121"
+        assert shown["draws not with the most (variation ratio)"] == "0.1818"
+
     def test_fpr95_is_said_to_be_what_it_is(self):
         rng = np.random.default_rng(0)
         familiar, strange = rng.normal(size=200), rng.normal(1.0, 3.0, size=300)
