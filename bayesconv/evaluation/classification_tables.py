@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import aligned, ends, figure, manner_of, with_intervals
+from bayesconv.evaluation.text import aligned, ends, figure, manner_of, severities, with_intervals
 from bayesconv.evaluation.uncertainty_tables import SCORE_LABELS, STRANGE_NOTES, strange_lines, uncertainty_rows
 
 _ABSTAINED = {
@@ -73,9 +73,9 @@ def _abstention_rows(report: Mapping[str, Any]) -> list[list[str]]:
 
 def _shift_rows(report: Mapping[str, Any]) -> list[list[str]]:
     rows = [["corruption, severity", *(str(severity) for severity in range(6))]]
-    for name, worse in report["shift"].items():
+    for name in report["shift"]:
         for key, label, form, within in _SHIFTED:
-            found = [figure(entry, key, form, within) for entry in (report, *worse)]
+            found = [figure(entry, key, form, within) for entry in severities(report, name)]
             rows += with_intervals(f"{name}, {label}", found)
     return rows
 

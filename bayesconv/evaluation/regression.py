@@ -16,7 +16,7 @@ from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.quantile_scores import calibration, credible
 from bayesconv.evaluation.real_targets import gaussian_crps, has_density, has_moments, known_levels
 from bayesconv.evaluation.regression_tables import tables
-from bayesconv.evaluation.sets import corrupted, out_of_distribution
+from bayesconv.evaluation.sets import corrupted, out_of_distribution, uncorrupted
 from bayesconv.metrics.checks import Floats
 from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
@@ -39,20 +39,24 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
 
     Returns:
       The `scores` of the test examples with bootstrap intervals under `intervals`, how well two standard deviations
-      tell each strange set from the test examples (`ood`), the scores at each severity of each corruption (`shift`),
-      and what the numbers depend on.
+      tell each strange set from the test examples (`ood`), the scores at each severity of each corruption (`shift`)
+      and of the same examples as they are if these are some of the test examples (`uncorrupted`), and what the numbers
+      depend on.
     """
     count, test = run.config.evaluation.bootstrap, predicted(dataset.test.x, name="test")
+    some = uncorrupted(run, dataset)
+
+    def scored(x: Any, name: str, chosen: Any) -> dict[str, Any]:
+        return scores(predicted(x, name=name), dataset.test.y[chosen], num_resamples=count)
+
     return {
         "dataset": dataset.name,
         "num_examples": len(dataset.test.y),
         "targets": list(dataset.class_names),
         **scores(test, dataset.test.y, num_resamples=count),
         "ood": {name: _against(test, predicted(x, name=name), count) for name, x in out_of_distribution(run, dataset)},
-        "shift": {
-            name: [scores(predicted(x, name=name), dataset.test.y[chosen]) for x in sets]
-            for name, chosen, sets in corrupted(run, dataset)
-        },
+        "shift": {name: [scored(x, name, chosen) for x in sets] for name, chosen, sets in corrupted(run, dataset)},
+        "uncorrupted": None if some is None else scored(dataset.test.x[some], "test", some),
         "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},
         **provenance(run, test),
     }

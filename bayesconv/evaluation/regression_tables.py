@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import aligned, ends, figure, manner_of, with_intervals
+from bayesconv.evaluation.text import aligned, ends, figure, manner_of, severities, with_intervals
 from bayesconv.evaluation.uncertainty_tables import STRANGE_NOTES, strange_lines
 
 _SCORES = (("rmse", "RMSE"), ("mae", "MAE"), ("nll", "NLL"), ("crps", "CRPS"), ("pinball", "pinball"))
@@ -58,9 +58,9 @@ def _spread_rows(report: Mapping[str, Any]) -> list[list[str]]:
 def _shift_rows(report: Mapping[str, Any]) -> list[list[str]]:
     rows = [["corruption, severity", *(str(severity) for severity in range(6))]]
     shown = [(key, label) for key, label in _SCORES if key in ("rmse", "nll", "pinball") and report[key] is not None]
-    for name, worse in report["shift"].items():
+    for name in report["shift"]:
         for key, label in shown:
-            found = [figure(entry, key, within=".3g") for entry in (report, *worse)]
+            found = [figure(entry, key, within=".3g") for entry in severities(report, name)]
             rows += with_intervals(f"{name}, {label}", found)
     return rows
 

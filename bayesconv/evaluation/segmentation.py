@@ -14,7 +14,7 @@ from bayesconv.evaluation.intervals import LEVEL, SEED, or_none, told_apart
 from bayesconv.evaluation.pixel_intervals import pixel_intervals
 from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.segmentation_tables import tables
-from bayesconv.evaluation.sets import corrupted, out_of_distribution
+from bayesconv.evaluation.sets import corrupted, out_of_distribution, uncorrupted
 from bayesconv.evaluation.uncertainties import UNCERTAINTIES
 from bayesconv.prediction import Predictive
 from bayesconv.runs import Run
@@ -35,25 +35,28 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
     Returns:
       The `scores` of the test images, with intervals from a bootstrap of images under `intervals`, how well the mean
       uncertainties of an image tell each strange set from the test images (`ood`), the scores at each severity of each
-      corruption (`shift`), and what the numbers depend on.
+      corruption (`shift`) and of the same images as they are if these are some of the test images (`uncorrupted`), and
+      what the numbers depend on.
     """
     predicted = functools.partial(predicted, keep_samples=False)
     count, names = run.config.evaluation.bootstrap, list(dataset.class_names)
-    test = predicted(dataset.test.x, name="test")
+    test, some = predicted(dataset.test.x, name="test"), uncorrupted(run, dataset)
     familiar = _by_image(test, _counted(dataset.test.y, dataset.ignored_label), run.has_several_functions)
-    scored = functools.partial(scores, class_names=names, ignored_label=dataset.ignored_label)
+    options: dict[str, Any] = {"class_names": names, "ignored_label": dataset.ignored_label, "num_resamples": count}
+
+    def scored(x: Any, name: str, chosen: Any) -> dict[str, Any]:
+        return scores(predicted(x, name=name), dataset.test.y[chosen], **options)
+
     return {
         "dataset": dataset.name,
         "num_images": len(dataset.test.y),
-        **scored(test, labels=dataset.test.y, num_resamples=count),
+        **scores(test, dataset.test.y, **options),
         "ood": {
             name: _against(familiar, predicted(x, name=name), run.has_several_functions, count)
             for name, x in out_of_distribution(run, dataset)
         },
-        "shift": {
-            name: [scored(predicted(x, name=name), labels=dataset.test.y[chosen]) for x in sets]
-            for name, chosen, sets in corrupted(run, dataset)
-        },
+        "shift": {name: [scored(x, name, chosen) for x in sets] for name, chosen, sets in corrupted(run, dataset)},
+        "uncorrupted": None if some is None else scored(dataset.test.x[some], "test", some),
         "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},
         **provenance(run, test),
     }

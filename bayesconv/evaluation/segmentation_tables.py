@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import aligned, ends, figure, manner_of, number, with_intervals
+from bayesconv.evaluation.text import aligned, ends, figure, manner_of, number, severities, with_intervals
 from bayesconv.evaluation.uncertainty_tables import STRANGE_NOTES, strange_lines
 
 _SCORES = (("accuracy", "accuracy"), ("mean_iou", "mean IoU"), ("nll", "NLL"), ("brier", "Brier"), ("ece", "ECE"))
@@ -70,7 +70,7 @@ def _wrong_rows(report: Mapping[str, Any]) -> list[list[str]]:
 
 def _shift_rows(report: Mapping[str, Any]) -> list[list[str]]:
     rows = [["corruption, severity", *(str(severity) for severity in range(6))]]
-    for name, worse in report["shift"].items():
+    for name in report["shift"]:
         for key, label in (("accuracy", "accuracy"), ("mean_iou", "mean IoU"), ("nll", "NLL")):
-            rows += with_intervals(f"{name}, {label}", [figure(entry, key) for entry in (report, *worse)])
+            rows += with_intervals(f"{name}, {label}", [figure(entry, key) for entry in severities(report, name)])
     return rows

@@ -63,6 +63,11 @@ def with_intervals(label: str, figures: Iterable[tuple[str, str]]) -> list[list[
     return [[label, *numbers], *under]
 
 
+def severities(report: Mapping[str, Any], corruption: str) -> list[Mapping[str, Any]]:
+    """Scores of the same images as they are, and under each severity of a corruption."""
+    return [report.get("uncorrupted") or report, *report["shift"][corruption]]
+
+
 def manner_of(report: Mapping[str, Any]) -> str:
     """How the predictions of a report were made, for its heading.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bayesconv.evaluation.text import severities
 from bayesconv.report.document import Numbers
 from bayesconv.report.wording import above, ends, number, words
 
@@ -86,13 +87,13 @@ def worst_shift(report: Numbers, key: str, *, lower_is_worse: bool) -> tuple[str
 
 
 def shift_rows(report: Numbers, key: str, form: Any) -> Iterator[list[str]]:
-    """A row for each corruption: the score of the test set and at every severity, 5 of them.
+    """A row for each corruption: the score of the same examples as they are, and at every severity, 5 of them.
 
     Args:
       report: An evaluation.
       key: Of the score.
       form: Makes text of it, from an entry and the key.
     """
-    for name, worse in report["shift"].items():
-        values = [form(entry, key) for entry in (report, *worse)]
+    for name in report["shift"]:
+        values = [form(entry, key) for entry in severities(report, name)]
         yield [words(name), *values, *[""] * (6 - len(values))]

@@ -93,6 +93,18 @@ class TestScores:
         assert first["intervals"].keys() <= first.keys()
         assert last["accuracy"] < report["accuracy"]
 
+    def test_severity_0_is_of_the_images_that_are_corrupted(self, loaded, digits, predicted, report):
+        run = configured(loaded, corruptions=(Part(name="contrast"),), corrupted_images=90, ood=())
+        some, entry = sets.uncorrupted(run, digits), evaluation.report(run, digits)
+        nll = sk.log_loss(digits.test.y[some], predicted[0].mean[some], labels=range(10))
+        assert entry["uncorrupted"]["nll"] == pytest.approx(nll, rel=1e-4)
+        assert entry["uncorrupted"].keys() == entry["shift"]["contrast"][0].keys()
+        assert len(some) == 90
+        (row,) = (line.split() for line in evaluation.tables(entry).splitlines() if line.startswith("contrast, NLL"))
+        assert row[2] == f"{nll:.4f}" != f"{entry['nll']:.4f}"
+        assert report["uncorrupted"] is None  # where all are corrupted
+        assert sets.uncorrupted(configured(run, corruptions=()), digits) is None
+
     def test_no_resamples_no_intervals(self, loaded, digits):
         report = evaluation.report(configured(loaded, bootstrap=0), digits)
         assert report["intervals"] == report["temperature_scaled"]["intervals"] == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ import scipy.stats
 from sklearn.metrics import accuracy_score, jaccard_score, log_loss, root_mean_squared_error
 
 import bayesconv as bc
-from bayesconv.evaluation import pixel_intervals, regression, segmentation
+from bayesconv.evaluation import pixel_intervals, regression, segmentation, sets
 from bayesconv.metrics import resampling
+from bayesconv.sections import Part
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3)).astype(np.float32)
@@ -131,6 +133,51 @@ def test_scores_of_pixels_are_those_of_scikit_learn_without_the_ignored(ignored)
     np.testing.assert_allclose(list(scores["iou"].values()), jaccard_score(true, top, average=None))
     np.testing.assert_allclose(scores["mean_iou"], jaccard_score(true, top, average="macro"))
     np.testing.assert_allclose(scores["mutual_information"], found.mutual_information[counted].mean())
+
+
+def _reported(task, corrupted_images):
+    """The report on a net of twelve small images, how it predicts, and the run and data that it reads."""
+    bc.set_seed(0)
+    x, shape = RNG.random((12, 5, 4, 1)).astype(np.float32), (12, 5, 4) if task is segmentation else 12
+    y = RNG.integers(0, 3, size=shape)
+    options = {"make_kernel_bias_fn": bc.make_kernel_bias_reparameterization}
+    if task is segmentation:
+        model, likelihood = bc.Convolution(1, 3, 1, **options), "categorical_per_pixel"
+    else:
+        model, likelihood = bc.Sequential([bc.Flatten(), bc.Affine(20, 2, **options)]), "heteroscedastic_normal"
+    evaluated = SimpleNamespace(
+        bootstrap=20, ood=(), corruptions=(Part(name="contrast"),), corrupted_images=corrupted_images
+    )
+    config = SimpleNamespace(evaluation=evaluated, seed=0, objective=SimpleNamespace(temperature=1.0))
+    run = SimpleNamespace(config=config, models=[model], is_random=True, is_bayesian=True, has_several_functions=True)
+    data = {"name": "small", "class_names": list("abc"), "ignored_label": None, "value_range": (0.0, 1.0)}
+    dataset = SimpleNamespace(test=SimpleNamespace(x=x, y=y), **data)
+
+    def predicted(x, name, **options):
+        return bc.predict(model, x, num_samples=4, likelihood=likelihood, **options)
+
+    return task.report(run, dataset, predicted), predicted, run, dataset
+
+
+@pytest.mark.parametrize("task", [regression, segmentation])
+def test_corruptions_are_held_against_the_same_images_as_they_are(task):
+    report, predicted, run, dataset = _reported(task, corrupted_images=5)
+    chosen = sets.uncorrupted(run, dataset)
+    assert len(chosen) == 5
+    names = {"class_names": list("abc")} if task is segmentation else {}
+    alone = task.scores(predicted(dataset.test.x[chosen], "test"), dataset.test.y[chosen], num_resamples=20, **names)
+    for name in ("nll", "intervals"):
+        assert report["uncorrupted"][name] == alone[name]
+    assert report["uncorrupted"]["nll"] != report["nll"]
+    assert _reported(task, corrupted_images=None)[0]["uncorrupted"] is None
+
+
+@pytest.mark.parametrize("task", [regression, segmentation])
+def test_scores_under_corruptions_have_intervals(task):
+    report, *_ = _reported(task, corrupted_images=None)
+    for entry in report["shift"]["contrast"]:
+        assert entry["intervals"].keys() == report["intervals"].keys()
+        assert entry["intervals"]["nll"]["lower"] < entry["nll"] < entry["intervals"]["nll"]["upper"]
 
 
 @pytest.fixture(scope="module")

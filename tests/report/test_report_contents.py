@@ -75,6 +75,13 @@ class TestNumbers:
         assert shown["pairs of draws that disagree"] == "0.2121"
         assert shown["draws not with the most (variation ratio)"] == "0.1818"
 
+    @pytest.mark.parametrize("task", examples.EVALUATIONS)
+    def test_severity_0_is_of_the_images_that_are_corrupted(self, task):
+        found = examples.EVALUATIONS[task]()
+        some = {**found, "nll": 0.5152, "intervals": {}}
+        document = report.document(examples.material(task, evaluation={**found, "uncorrupted": some}))
+        assert _tables(document, "shift")["NLL by severity"].rows[0][1] == "0.5152"
+
     def test_fpr95_is_said_to_be_what_it_is(self):
         rng = np.random.default_rng(0)
         familiar, strange = rng.normal(size=200), rng.normal(1.0, 3.0, size=300)
