@@ -88,11 +88,11 @@ def _selected(uncertainty: Any, losses: Any, num_resamples: int) -> dict[str, An
         **{f"coverage_at_risk_{r:g}": f"coverage_at_risk_{r:g}" for r in RISKS},
     }
     values = {short: found[name].value for short, name in names.items()}
-    return _with_ends(values, found if num_resamples else {}, names)
+    return _with_ends(values, found if num_resamples and len(losses) > 1 else {}, names)
 
 
 def _intervals(probs: Any, labels: Any, num_resamples: int, **options: Any) -> dict[str, Interval]:
-    if not num_resamples:
+    if not num_resamples or len(probs) < 2:
         return {}
     options |= {"num_resamples": num_resamples, "level": LEVEL, "seed": SEED}
     return metrics.classification_intervals(probs, labels, **options)

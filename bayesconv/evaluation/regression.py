@@ -11,12 +11,13 @@ import numpy as np
 from bayesconv import metrics
 from bayesconv.data import Dataset
 from bayesconv.evaluation.draws import evened
-from bayesconv.evaluation.intervals import LEVEL, SEED, resampled, told_apart
+from bayesconv.evaluation.intervals import LEVEL, SEED, resampled
 from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.quantile_scores import calibration, credible
 from bayesconv.evaluation.real_targets import gaussian_crps, has_density, has_moments, known_levels
 from bayesconv.evaluation.regression_tables import tables
 from bayesconv.evaluation.sets import corrupted, out_of_distribution, uncorrupted
+from bayesconv.evaluation.strangeness import told_apart
 from bayesconv.metrics.checks import Floats
 from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
@@ -169,11 +170,12 @@ def _against(test: Predictive, strange: Predictive, num_resamples: int) -> dict[
     familiar, others = _strangeness(test), _strangeness(strange)
     if not test.std.any():
         familiar["epistemic_std"] = None
-    known = [name for name in familiar if familiar[name] is not None and others[name] is not None]
-    auroc = {name: metrics.ood_auroc(familiar[name], others[name]) if name in known else None for name in familiar}
+    found = told_apart(familiar, others, list(familiar), num_resamples)
+    known = {name: values for name, values in others.items() if values is not None}
+    within = resampled(means(known), len(strange.mean), num_resamples)
     return {
-        "auroc": auroc,
-        "intervals": {"auroc": told_apart(familiar, others, num_resamples)},
+        **found,
+        "intervals": {**found["intervals"], **within},
         "num_examples": len(strange.mean),
         **{name: _score(name, values) for name, values in others.items()},
     }

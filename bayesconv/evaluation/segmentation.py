@@ -10,12 +10,14 @@ import numpy as np
 
 from bayesconv import metrics
 from bayesconv.data import Dataset
-from bayesconv.evaluation.intervals import LEVEL, SEED, or_none, told_apart
+from bayesconv.evaluation.intervals import LEVEL, SEED, or_none, resampled
 from bayesconv.evaluation.pixel_intervals import pixel_intervals
 from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.segmentation_tables import tables
 from bayesconv.evaluation.sets import corrupted, out_of_distribution, uncorrupted
+from bayesconv.evaluation.strangeness import told_apart
 from bayesconv.evaluation.uncertainties import UNCERTAINTIES
+from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
 from bayesconv.runs import Run
 
@@ -145,10 +147,12 @@ def _by_image(predictive: Predictive, counted: Any, has_several: bool) -> dict[s
 
 def _against(familiar: Any, strange: Predictive, has_several: bool, num_resamples: int) -> dict[str, Any]:
     others = _by_image(strange, np.ones(strange.mean.shape[:-1], bool), has_several)
-    auroc = {n: None if familiar[n] is None else metrics.ood_auroc(familiar[n], others[n]) for n in _SCORES}
+    found = told_apart(familiar, others, _SCORES, num_resamples)
+    by_image = {name: getattr(strange, name).mean(axis=(1, 2), dtype=np.float64) for name in UNCERTAINTIES}
+    within = resampled(means(by_image), len(strange.mean), num_resamples)
     return {
-        "auroc": auroc,
-        "intervals": {"auroc": told_apart(familiar, others, num_resamples)},
-        **{name: float(getattr(strange, name).mean()) for name in UNCERTAINTIES},
+        **found,
+        "intervals": {**found["intervals"], **within},
+        **{name: float(values.mean()) for name, values in by_image.items()},
         "num_images": len(strange.mean),
     }

@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 
 import bayesconv as bc
 from bayesconv import evaluation
-from bayesconv.evaluation import intervals, sets, uncertainties
+from bayesconv.evaluation import class_scores, intervals, sets, strangeness, uncertainties
 from bayesconv.sections import Part
 
 
@@ -112,6 +112,17 @@ class TestScores:
         assert report["ood"]["inverted"]["intervals"]["auroc"] == {}
         assert "95 % interval" not in evaluation.tables(report)
 
+    def test_a_single_image_has_no_intervals(self, loaded, digits, predicted):
+        one = bc.predict(loaded.model, digits.test.x[:1], num_samples=6, seed=0)
+        found = class_scores.complete(one, digits.test.y[:1], num_resamples=20, has_several=True)
+        found["scaled"] = class_scores.of_probs(one.mean, digits.test.y[:1], num_resamples=20)
+        assert [entry for entry in _all_intervals(found) if entry] == []
+        scores = uncertainties.uncertainty_scores(predicted[0])
+        found = strangeness.against(scores, one, num_resamples=20, has_several=True)
+        assert found["intervals"] == {figure: {} for figure in ("auroc", "aupr_in", "aupr_out", "fpr95")}
+        two = bc.predict(loaded.model, digits.test.x[:2], num_samples=6, seed=0)
+        assert strangeness.against(scores, two, num_resamples=20, has_several=True)["intervals"]["auroc"]
+
 
 class TestSelection:
     def test_areas_and_points_by_brute_force(self, report, predicted, digits):
@@ -149,6 +160,15 @@ class TestStrangeSets:
             for figure in ("auroc", "aupr_in", "aupr_out", "fpr95"):
                 ends = entry["intervals"][figure][name]
                 assert ends["lower"] - 1e-9 <= entry[figure][name] <= ends["upper"] + 1e-9
+
+    def test_mean_uncertainties_have_the_intervals_of_means(self, report, predicted):
+        entry, values = report["ood"]["inverted"], predicted[1].predictive_entropy
+        ends = entry["intervals"]["predictive_entropy"]
+        assert ends["lower"] < entry["predictive_entropy"] < ends["upper"]
+        # 60 resamples know the width of 3.92 standard errors to some 15 %.
+        width = 3.92 * values.std() / np.sqrt(len(values))
+        assert ends["upper"] - ends["lower"] == pytest.approx(width, rel=0.5)
+        assert entry["intervals"].keys() >= {*uncertainties.UNCERTAINTIES, *uncertainties._OF_VOTES}
 
     def test_a_single_pass_has_no_votes_and_no_energy(self, loaded, digits):
         report = evaluation.report(loaded, digits, method="moments")
@@ -202,6 +222,15 @@ def test_numbers_that_json_has_none_for_are_none():
 
 def _brier(probs, labels):
     return np.mean([sk.brier_score_loss(labels == k, probs[:, k]) for k in range(10)]) * 10
+
+
+def _all_intervals(entry):
+    """Whatever stands under `intervals` anywhere inside."""
+    for key, value in entry.items():
+        if key == "intervals":
+            yield value
+        elif isinstance(value, dict):
+            yield from _all_intervals(value)
 
 
 def _votes(predictive):

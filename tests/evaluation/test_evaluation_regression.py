@@ -97,9 +97,14 @@ def test_a_strange_set_is_told_apart_with_an_interval():
     strange = dataclasses.replace(found, std=found.std + 1.0)
     entry = regression._against(found, strange, 50)
     assert entry["auroc"]["epistemic_std"] == bc.metrics.ood_auroc(found.std[:, 0], found.std[:, 0] + 1.0)
-    ends = entry["intervals"]["auroc"]["spread"]
-    assert ends["lower"] <= entry["auroc"]["spread"] <= ends["upper"]
-    assert regression._against(found, strange, 0)["intervals"] == {"auroc": {}}
+    expected = bc.metrics.ood_report(found.std[:, 0], found.std[:, 0] + 1.0)._asdict()
+    for figure, value in expected.items():
+        assert entry[figure]["epistemic_std"] == value
+        ends = entry["intervals"][figure]["spread"]
+        assert ends["lower"] <= entry[figure]["spread"] <= ends["upper"]
+    mean = entry["intervals"]["epistemic_std"]
+    assert mean["lower"] < entry["epistemic_std"] < mean["upper"]
+    assert regression._against(found, strange, 0)["intervals"] == {figure: {} for figure in expected}
 
 
 def test_without_draws_a_single_pass_is_a_normal_of_its_moments():
@@ -241,6 +246,11 @@ def test_strange_images_are_compared_with_the_pixels_that_count(pixels):
     assert entry["auroc"]["predictive_entropy"] == bc.metrics.ood_auroc(
         expected, found.predictive_entropy.mean(axis=(1, 2))
     )
-    assert set(entry["intervals"]["auroc"]) == {"predictive_entropy", "mutual_information"}
+    outside = found.predictive_entropy.mean(axis=(1, 2))
+    for figure, value in bc.metrics.ood_report(expected, outside)._asdict().items():
+        assert entry[figure]["predictive_entropy"] == pytest.approx(value)
+        assert set(entry["intervals"][figure]) == {"predictive_entropy", "mutual_information"}
+    ends = entry["intervals"]["expected_entropy"]
+    assert ends["lower"] < entry["expected_entropy"] < ends["upper"]
     alone = segmentation._by_image(found, labels != 255, has_several=False)
     assert segmentation._against(alone, found, False, 20)["auroc"]["mutual_information"] is None
