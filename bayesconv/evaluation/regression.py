@@ -19,6 +19,7 @@ from bayesconv.evaluation.regression_tables import tables
 from bayesconv.evaluation.sets import corrupted, out_of_distribution, uncorrupted
 from bayesconv.evaluation.strangeness import told_apart
 from bayesconv.metrics.checks import Floats
+from bayesconv.metrics.weighted_ranks import sparsification_scores
 from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
 from bayesconv.runs import Run
@@ -75,14 +76,17 @@ def scores(predictive: Predictive, targets: Any, *, num_resamples: int = 0) -> d
       `rmse` and `mae`; `nll`, of the mixture over the draws, in nats an example; `crps`; `pinball`, the mean pinball
       loss of a likelihood of quantiles; under `credible`, for every level, the coverage (`picp`), mean width (`mpiw`)
       and interval score of central intervals; the quantile calibration error with the band of a calibrated model;
-      AUSE; and mean standard deviations and entropies. Errors, widths and CRPS are in the unit of the targets. All but
-      AUSE have intervals, next to them under `intervals`.
+      AUSE; and mean standard deviations and entropies. Errors, widths and CRPS are in the unit of the targets. All have
+      intervals, next to them under `intervals`.
     """
     y = np.reshape(np.asarray(targets, float), predictive.mean.shape)
     by_example = _by_example(predictive, y)
     return {
         **{name: _score(name, values) for name, values in by_example.items()},
-        "intervals": _intervals(by_example, num_resamples),
+        "intervals": {
+            **_intervals(by_example, num_resamples),
+            **_of_ause(predictive, np.abs(predictive.mean - y), num_resamples),
+        },
         "credible": credible(predictive, y, num_resamples),
         "calibration": calibration(predictive, y, num_resamples),
         "ause": _ause(predictive, np.abs(predictive.mean - y)),
@@ -156,6 +160,19 @@ def _pinball(predictive: Predictive, y: Any) -> Any:
 def _ause(predictive: Predictive, errors: Any) -> float | None:
     uncertainty = _spread(predictive)
     return None if uncertainty is None else metrics.sparsification_error(uncertainty.ravel(), errors.ravel())
+
+
+def _of_ause(predictive: Predictive, errors: Any, num_resamples: int) -> dict[str, Any]:
+    """The interval of the AUSE: the targets of an example are drawn together."""
+    uncertainty = _spread(predictive)
+    if uncertainty is None or not num_resamples:
+        return {"ause": None} if num_resamples else {}
+    scored, num_targets = sparsification_scores(uncertainty.ravel(), errors.ravel()), errors.shape[1]
+
+    def figures(counts: Floats) -> dict[str, Floats]:
+        return {"ause": scored(np.repeat(counts, num_targets, axis=1))["sparsification_error"]}
+
+    return {"ause": None, **resampled(figures, len(errors), num_resamples)}
 
 
 def _spread(predictive: Predictive) -> Any:

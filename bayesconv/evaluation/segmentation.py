@@ -84,14 +84,14 @@ def scores(
     Returns:
       `accuracy`, `nll`, `brier` and `ece` of pixels, nats a pixel; the IoU of each class and their mean, of all images
       together; the AUROC of telling wrong pixels from right ones by two uncertainties (`error_auroc`); mean
-      uncertainties of pixels, in nats. All but `error_auroc` have `intervals`, over images.
+      uncertainties of pixels, in nats. All have `intervals`, over images.
     """
     y, counted = np.asarray(labels), _counted(labels, ignored_label)
     probs, true = predictive.mean[counted], y[counted]
     by_image = _confusions(predictive.mean, y, counted)
     uncertainties = {name: getattr(predictive, name)[counted] for name in UNCERTAINTIES}
     overlap = metrics.intersection_over_union(by_image.sum(axis=0))
-    found = {
+    found: dict[str, Any] = {
         "accuracy": _accuracy(by_image),
         "mean_iou": _mean_iou(by_image),
         "iou": {name: or_none(value) for name, value in zip(class_names, overlap, strict=True)},
@@ -101,7 +101,8 @@ def scores(
         "error_auroc": _error_auroc(predictive, probs.argmax(axis=-1) != true, counted),
         **{name: float(values.mean()) for name, values in uncertainties.items()},
     }
-    options: dict[str, Any] = {"class_names": class_names, "num_resamples": num_resamples}
+    found_by = [name for name, value in found["error_auroc"].items() if value is not None]
+    options: dict[str, Any] = {"class_names": class_names, "num_resamples": num_resamples, "found_by": found_by}
     images = np.nonzero(counted)[0]
     return {**found, "intervals": pixel_intervals(by_image, probs, true, images, uncertainties, **options)}
 

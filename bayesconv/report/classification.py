@@ -140,8 +140,10 @@ def _score_rows(report: Numbers, scaled: Numbers | None) -> Iterator[list[str]]:
     for name, entry in report.get("calibration", {}).items():
         found = ends(entry["intervals"].get("value"))
         yield [f"{words(name)} calibration error", number(entry["value"]), found, ends(entry["null"]), *rest]
-    for name, value in (report.get("brier_decomposition") or {}).items():
-        yield [f"Brier score, {words(name)}", number(value), "", "", *rest]
+    parts = report.get("brier_decomposition") or {}
+    for name in (name for name in parts if name != "intervals"):
+        found = ends((parts.get("intervals") or {}).get(name))
+        yield [f"Brier score, {words(name)}", number(parts[name]), found, "", *rest]
 
 
 def _uncertainty_table(report: Numbers) -> Block:

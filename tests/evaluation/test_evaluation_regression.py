@@ -84,6 +84,8 @@ def test_intervals_are_those_of_the_general_bootstrap():
     error = bc.metrics.quantile_calibration_error
     slow = bc.metrics.bootstrap(error, found.cdf(Y), method="basic", **options)
     pairs.append((scores["calibration"]["intervals"]["value"], slow._replace(lower=max(slow.lower, 0.0))))
+    ause = functools.partial(bc.metrics.bootstrap, bc.metrics.sparsification_error, **options)
+    pairs.append((scores["intervals"]["ause"], ause(found.total_std[:, 0], np.abs(found.mean - Y)[:, 0])))
     for quick, interval in pairs:  # ends of two bootstraps differ by chance: 6 standard errors and more
         atol = 0.25 * (interval.upper - interval.lower)
         np.testing.assert_allclose([quick["lower"], quick["upper"]], interval[1:], atol=atol)
@@ -219,6 +221,7 @@ def test_figures_of_resampled_pixels_are_those_of_the_images_repeated(pixels, mo
             _of_images(found, index), labels[index], class_names=list("abc"), ignored_label=255
         )
         scores |= {f"iou of class {k}": scores["iou"][name] for k, name in enumerate("abc")}
+        scores |= {f"error_auroc by {name}": auroc for name, auroc in scores["error_auroc"].items()}
         assert set(figures) <= set(scores)
         for name, values in figures.items():
             assert values[i] == pytest.approx(scores[name], rel=1e-5, abs=1e-9), name
@@ -230,11 +233,44 @@ def test_every_figure_of_pixels_has_an_interval_that_holds_it(pixels):
     found, labels = pixels
     scores = segmentation.scores(found, labels, class_names=list("abc"), ignored_label=255, num_resamples=200)
     flat = {**scores["intervals"], **scores["intervals"]["iou"]}
-    assert set(scores["intervals"]) == set(scores) - {"intervals", "error_auroc"}
+    assert set(scores["intervals"]) == set(scores) - {"intervals"}
+    for name, auroc in scores["error_auroc"].items():
+        ends = scores["intervals"]["error_auroc"][name]
+        assert ends["lower"] < auroc < ends["upper"]
     for name, value in {**scores, **scores["iou"]}.items():
         if isinstance(value, float) and name != "ece":  # which has a basic interval
             assert flat[name]["lower"] <= value <= flat[name]["upper"], name
     assert flat["ece"]["lower"] >= 0
+
+
+def test_ranks_of_many_pixels_are_counted_in_bins(monkeypatch):
+    values, is_wrong = RNG.normal(size=5000), RNG.random(5000) < 0.3
+    values[is_wrong] += 1
+    images, counts = RNG.integers(0, 7, size=5000), resampling.draw_counts(np.random.default_rng(0), 3, 7)
+    expected = []
+    for row in counts:
+        index = np.repeat(np.arange(5000), row[images].astype(int))
+        expected.append(bc.metrics.ood_auroc(values[index][~is_wrong[index]], values[index][is_wrong[index]]))
+    found = pixel_intervals._auroc(values, is_wrong, images, 7)(counts)
+    np.testing.assert_allclose(found, expected, atol=1 / 2000)
+    monkeypatch.setattr(pixel_intervals, "_RANKS", 5000)
+    exact = pixel_intervals._auroc(values, is_wrong, images, 7)(counts)
+    np.testing.assert_allclose(exact, expected, rtol=1e-9)
+    assert (found != exact).any()
+
+
+def test_targets_of_an_example_are_drawn_together_for_the_ause():
+    found = _predictive(2, "normal")
+    y = RNG.normal(size=(40, 2))
+    uncertainty, error = found.total_std, np.abs(found.mean - y)
+
+    def ause(u, e):
+        return bc.metrics.sparsification_error(u.ravel(), e.ravel())
+
+    slow = bc.metrics.bootstrap(ause, uncertainty, error, num_resamples=500, seed=1)
+    ends = regression.scores(found, y, num_resamples=2000)["intervals"]["ause"]
+    atol = 0.25 * (slow.upper - slow.lower)
+    np.testing.assert_allclose([ends["lower"], ends["upper"]], slow[1:], atol=atol)
 
 
 def test_strange_images_are_compared_with_the_pixels_that_count(pixels):

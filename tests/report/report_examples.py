@@ -59,6 +59,7 @@ def classification(**changes):
         **{"task": "classification", "dataset": "toys", "num_images": 250, **headline(0.9123, 0.2468)},
         "top_k": {"k": 5, "accuracy": 0.9876, "intervals": {}},
         "calibration": {"smooth": {"value": 0.0188, "null": NULL, "intervals": {"value": ends(0.0061, 0.0299)}}},
+        "brier_decomposition": {"reliability": 0.0071, "resolution": 0.8082, "intervals": {}},
         "selection": {"predictive_entropy": {**selected, "intervals": {}}},
         "ood": {"photo_patches": {**strange, "intervals": {"auroc": {"mutual_information": ends(0.9411, 0.9666)}}}},
         "shift": {"contrast": [headline(0.9, 0.3)] * 4 + [headline(0.7654, 0.8765)]},
@@ -80,7 +81,8 @@ def regression(**changes):
         **{**stds, **UNCERTAIN},
         "ood": {
             "inverted": {
-                **{"auroc": {"epistemic_std": 0.4321, "spread": 0.6}, "epistemic_std": 3.3, "spread": 4.4321},
+                **{key: {"epistemic_std": 0.4321, "spread": 0.6} for key in ("auroc", "fpr95", "aupr_in", "aupr_out")},
+                **{"epistemic_std": 3.3, "spread": 4.4321},
                 "intervals": {"auroc": {}},
             }
         },
@@ -93,12 +95,13 @@ def regression(**changes):
 def segmentation(**changes):
     scores = {"accuracy": 0.9512, "mean_iou": 0.6789, "nll": 0.1357, "brier": 0.0753, "ece": 0.0159}
     auroc = {"predictive_entropy": 0.8642, "mutual_information": 0.8024}
+    told_apart = dict.fromkeys(("auroc", "fpr95", "aupr_in", "aupr_out"), auroc)
     return {
         **{"task": "segmentation", "dataset": "scenes", "num_images": 40, **scores, **UNCERTAIN},
         "iou": {"background": 0.9753, "seven": 0.3579, "absent": None},
         "error_auroc": auroc,
         "intervals": {"accuracy": ends(0.9444, 0.9577), "mean_iou": ends(0.6501, 0.7002)},
-        "ood": {"inverted": {"auroc": auroc, **UNCERTAIN, "num_images": 40, "intervals": {"auroc": {}}}},
+        "ood": {"inverted": {**told_apart, **UNCERTAIN, "num_images": 40, "intervals": {}}},
         "shift": {"blur": [{**scores, "mean_iou": 0.4567, "intervals": {}}] * 5},
         **MADE,
         **changes,
