@@ -13,6 +13,7 @@ import scipy.stats
 from sklearn.metrics import accuracy_score, jaccard_score, log_loss, root_mean_squared_error
 
 import bayesconv as bc
+from bayesconv import evaluation
 from bayesconv.evaluation import pixel_intervals, regression, segmentation, sets
 from bayesconv.metrics import resampling
 from bayesconv.sections import Part
@@ -142,7 +143,7 @@ def test_scores_of_pixels_are_those_of_scikit_learn_without_the_ignored(ignored)
     np.testing.assert_allclose(scores["mutual_information"], found.mutual_information[counted].mean())
 
 
-def _reported(task, corrupted_images):
+def _reported(task, corrupted_images, ood=()):
     """The report on a net of twelve small images, how it predicts, and the run and data that it reads."""
     bc.set_seed(0)
     x, shape = RNG.random((12, 5, 4, 1)).astype(np.float32), (12, 5, 4) if task is segmentation else 12
@@ -153,7 +154,7 @@ def _reported(task, corrupted_images):
     else:
         model, likelihood = bc.Sequential([bc.Flatten(), bc.Affine(20, 2, **options)]), "heteroscedastic_normal"
     evaluated = SimpleNamespace(
-        bootstrap=20, ood=(), corruptions=(Part(name="contrast"),), corrupted_images=corrupted_images
+        bootstrap=20, ood=ood, corruptions=(Part(name="contrast"),), corrupted_images=corrupted_images
     )
     config = SimpleNamespace(evaluation=evaluated, seed=0, objective=SimpleNamespace(temperature=1.0))
     run = SimpleNamespace(config=config, models=[model], is_random=True, is_bayesian=True, has_several_functions=True)
@@ -177,6 +178,17 @@ def test_corruptions_are_held_against_the_same_images_as_they_are(task):
         assert report["uncorrupted"][name] == alone[name]
     assert report["uncorrupted"]["nll"] != report["nll"]
     assert _reported(task, corrupted_images=None)[0]["uncorrupted"] is None
+
+
+@pytest.mark.parametrize("task", [regression, segmentation])
+def test_the_table_of_a_report_has_its_numbers_and_fits(task):
+    report, *_ = _reported(task, corrupted_images=5, ood=(Part(name="inverted"),))
+    text = evaluation.tables({"task": task.__name__.rpartition(".")[2], **report})
+    assert max(map(len, text.splitlines())) <= 120
+    for figure in ("auroc", "aupr_in", "aupr_out", "fpr95"):
+        assert all(f"{value:.3f}" in text for value in report["ood"]["inverted"][figure].values())
+    (row,) = (line.split()[2:] for line in text.splitlines() if line.startswith("contrast, NLL"))
+    assert row == [f"{entry['nll']:.4f}" for entry in (report["uncorrupted"], *report["shift"]["contrast"])]
 
 
 @pytest.mark.parametrize("task", [regression, segmentation])
