@@ -71,7 +71,7 @@ class Classes(Accumulator):
             "num_examples": self._count,
             **values,
             "ece": ece,
-            "intervals": self._bootstrap.intervals({**values, "ece": ece}),
+            "intervals": self._bootstrap.intervals({**values, "ece": ece}) if self._count > 1 else {},
             "calibration": {name.removesuffix("_calibration_error"): value for name, value in errors.items()},
             **self._uncertainties.result(),
             "aurc": self._ranks.result()._asdict() if self._ranks is not None else None,

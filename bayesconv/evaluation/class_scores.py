@@ -9,7 +9,8 @@ from bayesconv import metrics
 from bayesconv.evaluation.intervals import LEVEL, SEED, ends, resampled
 from bayesconv.evaluation.uncertainties import mean_uncertainties, uncertainties_by_example, uncertainty_scores, wrong
 from bayesconv.metrics import Interval
-from bayesconv.metrics.weighted_scores import means
+from bayesconv.metrics.weighted_brier import PARTS_RAISED_BY_RESAMPLING, brier_parts
+from bayesconv.metrics.weighted_scores import CLASSWISE_LIMIT, means
 from bayesconv.prediction import Predictive
 
 SHORT = {
@@ -53,7 +54,7 @@ def complete(predictive: Predictive, labels: Any, *, num_resamples: int, has_sev
         "intervals": {**intervals, **_of_uncertainties(predictive, num_resamples)},
         **mean_uncertainties(predictive),
         "top_k": {"k": k, **top},
-        "brier_decomposition": metrics.brier_decomposition(probs, labels)._asdict(),
+        "brier_decomposition": _brier_parts(probs, labels, num_resamples),
         "calibration": _calibration(probs, labels, found),
         "selection": _selection(predictive, labels, num_resamples, has_several),
     }
@@ -62,6 +63,13 @@ def complete(predictive: Predictive, labels: Any, *, num_resamples: int, has_sev
 def _of_uncertainties(predictive: Predictive, num_resamples: int) -> dict[str, Any]:
     known = {name: values for name, values in uncertainties_by_example(predictive).items() if values is not None}
     return resampled(means(known), len(predictive.mean), num_resamples)
+
+
+def _brier_parts(probs: Any, labels: Any, num_resamples: int) -> dict[str, Any]:
+    is_small = probs.size <= CLASSWISE_LIMIT
+    options: dict[str, Any] = {"basic": PARTS_RAISED_BY_RESAMPLING}
+    found = resampled(brier_parts(probs, labels), len(probs), num_resamples, **options) if is_small else {}
+    return {**metrics.brier_decomposition(probs, labels)._asdict(), "intervals": found}
 
 
 def _calibration(probs: Any, labels: Any, found: Mapping[str, Interval]) -> dict[str, Any]:
@@ -88,11 +96,11 @@ def _selected(uncertainty: Any, losses: Any, num_resamples: int) -> dict[str, An
         **{f"coverage_at_risk_{r:g}": f"coverage_at_risk_{r:g}" for r in RISKS},
     }
     values = {short: found[name].value for short, name in names.items()}
-    return _with_ends(values, found if num_resamples else {}, names)
+    return _with_ends(values, found if num_resamples and len(losses) > 1 else {}, names)
 
 
 def _intervals(probs: Any, labels: Any, num_resamples: int, **options: Any) -> dict[str, Interval]:
-    if not num_resamples:
+    if not num_resamples or len(probs) < 2:
         return {}
     options |= {"num_resamples": num_resamples, "level": LEVEL, "seed": SEED}
     return metrics.classification_intervals(probs, labels, **options)

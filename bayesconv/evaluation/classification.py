@@ -12,7 +12,7 @@ from bayesconv.evaluation.classification_tables import tables
 from bayesconv.evaluation.draws import average, scalable
 from bayesconv.evaluation.intervals import LEVEL, SEED
 from bayesconv.evaluation.predicting import provenance
-from bayesconv.evaluation.sets import corrupted, out_of_distribution
+from bayesconv.evaluation.sets import corrupted, out_of_distribution, uncorrupted
 from bayesconv.evaluation.strangeness import against
 from bayesconv.evaluation.uncertainties import uncertainty_scores
 from bayesconv.prediction import Predictive
@@ -32,15 +32,20 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
     Returns:
       The scores of the test images and their mean uncertainties in nats, each calibration error with its null band
       (`calibration`), what abstaining by three uncertainties would give (`selection`), how well seven uncertainties
-      tell each strange set from the test images (`ood`), the main scores at each severity of each corruption (`shift`)
-      and at the softmax temperature that suits the validation images best (`temperature_scaled`), and what the numbers
-      depend on. Intervals stand under `intervals`, by the same names. `num_samples` is 0 for a single pass, whose seed
-      is None, and a pair of the fewest and most draws for any test image where they were not fixed.
+      tell each strange set from the test images (`ood`), the main scores at each severity of each corruption (`shift`),
+      of the same images as they are where these are not all (`uncorrupted`), and at the softmax temperature that suits
+      the validation images best (`temperature_scaled`), and what the numbers depend on. Intervals stand under
+      `intervals`, by the same names. `num_samples` is 0 for a single pass, whose seed is None, and a pair of the fewest
+      and most draws for any test image where they were not fixed.
     """
     count, has_several = run.config.evaluation.bootstrap, run.has_several_functions
     test = predicted(dataset.test.x, name="test")
     scores = uncertainty_scores(test, has_several=has_several)
-    strange, worse = out_of_distribution(run, dataset), corrupted(run, dataset)
+    strange, worse, some = out_of_distribution(run, dataset), corrupted(run, dataset), uncorrupted(run, dataset)
+
+    def scored(x: Any, name: str, chosen: Any) -> dict[str, Any]:
+        return headline(predicted(x, keep_samples=False, name=name), dataset.test.y[chosen], num_resamples=count)
+
     return {
         "dataset": dataset.name,
         "num_images": len(dataset.test.y),
@@ -49,13 +54,8 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
             name: against(scores, predicted(x, name=name), num_resamples=count, has_several=has_several)
             for name, x in strange
         },
-        "shift": {
-            name: [
-                headline(predicted(x, keep_samples=False, name=name), dataset.test.y[chosen], num_resamples=count)
-                for x in sets
-            ]
-            for name, chosen, sets in worse
-        },
+        "shift": {name: [scored(x, name, chosen) for x in sets] for name, chosen, sets in worse},
+        "uncorrupted": None if some is None else scored(dataset.test.x[some], "test", some),
         "temperature_scaled": _temperature_scaled(test, predicted, dataset, count),
         "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},
         **provenance(run, test),

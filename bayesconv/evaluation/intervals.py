@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv import metrics
 from bayesconv.metrics import Interval
 from bayesconv.metrics.resampling import Figures, resampled_intervals
 
@@ -38,20 +37,3 @@ def resampled(
         return {}
     options: dict[str, Any] = {"num_resamples": num_resamples, "level": LEVEL, "seed": SEED, "basic": basic}
     return {name: ends(interval) for name, interval in resampled_intervals(figures, num_examples, **options).items()}
-
-
-def told_apart(familiar: Mapping[str, Any], strange: Mapping[str, Any], num_resamples: int) -> dict[str, Any]:
-    """Intervals of the AUROC by each score `[N]` that both sets have, the sets drawn apart.
-
-    Args:
-      familiar: Scores of the test examples, by name; None where there is none.
-      strange: Those of the other set.
-      num_resamples: How often to draw both; 0 gives nothing.
-    """
-    known = [name for name in familiar if familiar[name] is not None and strange.get(name) is not None]
-    options: dict[str, Any] = {"num_resamples": num_resamples, "level": LEVEL, "seed": SEED}
-    return {
-        name: ends(metrics.ood_intervals(familiar[name], strange[name], **options)["auroc"])
-        for name in known
-        if num_resamples
-    }

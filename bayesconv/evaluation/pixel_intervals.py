@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from bayesconv.evaluation.intervals import resampled
 from bayesconv.metrics.bins import equal_width_bins
@@ -14,6 +15,7 @@ from bayesconv.metrics.resampling import Figures
 from bayesconv.metrics.scores import SMALLEST_PROBABILITY
 
 _BINS = 15  # of the ECE
+_RANKS = 2000  # of an uncertainty, at most: an AUROC is known to a 2,000th
 
 
 def pixel_intervals(
@@ -25,6 +27,7 @@ def pixel_intervals(
     *,
     class_names: list[str],
     num_resamples: int,
+    found_by: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Ends of every figure that is made of sums over images; that of the ECE is a basic interval, cut off at 0.
 
@@ -36,21 +39,54 @@ def pixel_intervals(
       uncertainties: `[M]`, by name.
       class_names: K strings.
       num_resamples: How often to draw the images again; 0 gives none.
+      found_by: The uncertainties by which wrong pixels are told from right ones, for `error_auroc`.
     """
     if not num_resamples or len(confusions) < 2:
         return {}
     num, means = len(confusions), {**_scores(probs, labels), **uncertainties}
+    is_wrong = probs.argmax(axis=1) != labels
+    ranked = {name: _auroc(uncertainties[name], is_wrong, images, num) for name in found_by}
     sums: dict[str, Floats] = {
         name: np.bincount(images, weights=values, minlength=num).astype(np.float64) for name, values in means.items()
     }
     figures = _figures(np.asarray(confusions, np.float64), sums, _gaps(probs, labels, images, num))
-    found = resampled(figures, num, num_resamples, basic={"ece": 0.0})
+
+    def with_ranks(counts: Floats) -> dict[str, Floats]:
+        return {**figures(counts), **{_auroc_by(name): auroc(counts) for name, auroc in ranked.items()}}
+
+    found = resampled(with_ranks, num, num_resamples, basic={"ece": 0.0})
     of_classes = {name: found.pop(_iou(k)) for k, name in enumerate(class_names)}
-    return {**found, "iou": of_classes}
+    of_errors = {name: found.pop(_auroc_by(name)) for name in found_by}
+    return {**found, "iou": of_classes, "error_auroc": of_errors}
 
 
 def _iou(k: int) -> str:
     return f"iou of class {k}"
+
+
+def _auroc_by(name: str) -> str:
+    return f"error_auroc by {name}"
+
+
+def _auroc(values: Any, is_wrong: Any, images: Any, num_images: int) -> Callable[[Floats], Floats]:
+    """How well values of pixels tell the wrong ones from the right; those in one of 2,000 bins count as equal."""
+    known, bins = np.unique(values, return_inverse=True)
+    if len(known) > _RANKS:
+        edges = np.unique(np.quantile(values, np.arange(1, _RANKS) / _RANKS))
+        bins = np.searchsorted(edges, values, side="right")
+    shape = (int(bins.max()) + 1, num_images)
+    right, wrong = (
+        sparse.csr_array((np.ones(chosen.sum()), (bins[chosen], images[chosen])), shape=shape)
+        for chosen in (~is_wrong, is_wrong)
+    )
+
+    def auroc(counts: Floats) -> Floats:
+        familiar, errors = ((into @ counts.T).T for into in (right, wrong))
+        below = familiar.cumsum(axis=1) - familiar
+        pairs = familiar.sum(axis=1) * errors.sum(axis=1)
+        return (errors * (below + familiar / 2)).sum(axis=1) / np.where(pairs > 0, pairs, np.nan)
+
+    return auroc
 
 
 def _figures(confusions: Floats, sums: Mapping[str, Floats], gaps: Floats) -> Figures:

@@ -11,13 +11,15 @@ import numpy as np
 from bayesconv import metrics
 from bayesconv.data import Dataset
 from bayesconv.evaluation.draws import evened
-from bayesconv.evaluation.intervals import LEVEL, SEED, resampled, told_apart
+from bayesconv.evaluation.intervals import LEVEL, SEED, resampled
 from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.quantile_scores import calibration, credible
 from bayesconv.evaluation.real_targets import gaussian_crps, has_density, has_moments, known_levels
 from bayesconv.evaluation.regression_tables import tables
-from bayesconv.evaluation.sets import corrupted, out_of_distribution
+from bayesconv.evaluation.sets import corrupted, out_of_distribution, uncorrupted
+from bayesconv.evaluation.strangeness import told_apart
 from bayesconv.metrics.checks import Floats
+from bayesconv.metrics.weighted_ranks import sparsification_scores
 from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
 from bayesconv.runs import Run
@@ -39,20 +41,24 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
 
     Returns:
       The `scores` of the test examples with bootstrap intervals under `intervals`, how well two standard deviations
-      tell each strange set from the test examples (`ood`), the scores at each severity of each corruption (`shift`),
-      and what the numbers depend on.
+      tell each strange set from the test examples (`ood`), the scores at each severity of each corruption (`shift`)
+      and of the same examples as they are if these are some of the test examples (`uncorrupted`), and what the numbers
+      depend on.
     """
     count, test = run.config.evaluation.bootstrap, predicted(dataset.test.x, name="test")
+    some = uncorrupted(run, dataset)
+
+    def scored(x: Any, name: str, chosen: Any) -> dict[str, Any]:
+        return scores(predicted(x, name=name), dataset.test.y[chosen], num_resamples=count)
+
     return {
         "dataset": dataset.name,
         "num_examples": len(dataset.test.y),
         "targets": list(dataset.class_names),
         **scores(test, dataset.test.y, num_resamples=count),
         "ood": {name: _against(test, predicted(x, name=name), count) for name, x in out_of_distribution(run, dataset)},
-        "shift": {
-            name: [scores(predicted(x, name=name), dataset.test.y[chosen]) for x in sets]
-            for name, chosen, sets in corrupted(run, dataset)
-        },
+        "shift": {name: [scored(x, name, chosen) for x in sets] for name, chosen, sets in corrupted(run, dataset)},
+        "uncorrupted": None if some is None else scored(dataset.test.x[some], "test", some),
         "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},
         **provenance(run, test),
     }
@@ -70,14 +76,17 @@ def scores(predictive: Predictive, targets: Any, *, num_resamples: int = 0) -> d
       `rmse` and `mae`; `nll`, of the mixture over the draws, in nats an example; `crps`; `pinball`, the mean pinball
       loss of a likelihood of quantiles; under `credible`, for every level, the coverage (`picp`), mean width (`mpiw`)
       and interval score of central intervals; the quantile calibration error with the band of a calibrated model;
-      AUSE; and mean standard deviations and entropies. Errors, widths and CRPS are in the unit of the targets. All but
-      AUSE have intervals, next to them under `intervals`.
+      AUSE; and mean standard deviations and entropies. Errors, widths and CRPS are in the unit of the targets. All have
+      intervals, next to them under `intervals`.
     """
     y = np.reshape(np.asarray(targets, float), predictive.mean.shape)
     by_example = _by_example(predictive, y)
     return {
         **{name: _score(name, values) for name, values in by_example.items()},
-        "intervals": _intervals(by_example, num_resamples),
+        "intervals": {
+            **_intervals(by_example, num_resamples),
+            **_of_ause(predictive, np.abs(predictive.mean - y), num_resamples),
+        },
         "credible": credible(predictive, y, num_resamples),
         "calibration": calibration(predictive, y, num_resamples),
         "ause": _ause(predictive, np.abs(predictive.mean - y)),
@@ -153,6 +162,19 @@ def _ause(predictive: Predictive, errors: Any) -> float | None:
     return None if uncertainty is None else metrics.sparsification_error(uncertainty.ravel(), errors.ravel())
 
 
+def _of_ause(predictive: Predictive, errors: Any, num_resamples: int) -> dict[str, Any]:
+    """The interval of the AUSE: the targets of an example are drawn together."""
+    uncertainty = _spread(predictive)
+    if uncertainty is None or not num_resamples:
+        return {"ause": None} if num_resamples else {}
+    scored, num_targets = sparsification_scores(uncertainty.ravel(), errors.ravel()), errors.shape[1]
+
+    def figures(counts: Floats) -> dict[str, Floats]:
+        return {"ause": scored(np.repeat(counts, num_targets, axis=1))["sparsification_error"]}
+
+    return {"ause": None, **resampled(figures, len(errors), num_resamples)}
+
+
 def _spread(predictive: Predictive) -> Any:
     """How unsure each target is: its standard deviation, or the width of the widest interval of quantiles."""
     if predictive.noise_variance is not None:
@@ -165,11 +187,12 @@ def _against(test: Predictive, strange: Predictive, num_resamples: int) -> dict[
     familiar, others = _strangeness(test), _strangeness(strange)
     if not test.std.any():
         familiar["epistemic_std"] = None
-    known = [name for name in familiar if familiar[name] is not None and others[name] is not None]
-    auroc = {name: metrics.ood_auroc(familiar[name], others[name]) if name in known else None for name in familiar}
+    found = told_apart(familiar, others, list(familiar), num_resamples)
+    known = {name: values for name, values in others.items() if values is not None}
+    within = resampled(means(known), len(strange.mean), num_resamples)
     return {
-        "auroc": auroc,
-        "intervals": {"auroc": told_apart(familiar, others, num_resamples)},
+        **found,
+        "intervals": {**found["intervals"], **within},
         "num_examples": len(strange.mean),
         **{name: _score(name, values) for name, values in others.items()},
     }

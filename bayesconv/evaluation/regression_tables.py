@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import manner_of
+from bayesconv.evaluation.text import aligned, ends, figure, manner_of, severities, with_intervals
+from bayesconv.evaluation.uncertainty_tables import STRANGE_NOTES, strange_lines
 
 _SCORES = (("rmse", "RMSE"), ("mae", "MAE"), ("nll", "NLL"), ("crps", "CRPS"), ("pinball", "pinball"))
+_STRANGE_BY = {"epistemic_std": "epistemic", "spread": "total"}
+_WITHIN = ".4g"  # of intervals, in units that may be large
 
 
 def tables(report: Mapping[str, Any]) -> str:
-    """The report as text, at most 80 columns wide for names of usual length."""
-    blocks = [[_heading(report)], _aligned(_score_rows(report))]
+    """The report as text, at most 120 columns wide for names of usual length."""
+    blocks = [[_heading(report)], aligned(_score_rows(report))]
     if report["credible"]:
-        blocks.append(_aligned(_interval_rows(report)))
-    blocks.append(_aligned(_spread_rows(report)))
+        blocks.append(aligned(_interval_rows(report)))
+    blocks.append(aligned(_spread_rows(report)))
+    if report["ood"]:
+        blocks.append(strange_lines(report, _STRANGE_BY))
     if report["shift"]:
-        blocks.append(_aligned(_shift_rows(report)))
+        blocks.append(aligned(_shift_rows(report)))
     return "\n\n".join("\n".join(block) for block in [*blocks, _notes(report)]) + "\n"
 
 
@@ -28,62 +33,52 @@ def _heading(report: Mapping[str, Any]) -> str:
 
 def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:
     known = [(key, label) for key, label in _SCORES if report[key] is not None]
-    rows = [["", *(label for _, label in known)], ["test examples", *(f"{report[key]:.4f}" for key, _ in known)]]
-    for end in ("lower", "upper"):
-        ends = [report["intervals"].get(key) for key, _ in known]
-        if all(ends):
-            rows.append([f"95 % interval, {end}", *(f"{interval[end]:.4f}" for interval in ends if interval)])
-    return rows
+    found = [figure(report, key, within=_WITHIN) for key, _ in known]
+    return [["", *(label for _, label in known)], *with_intervals("test examples", found)]
 
 
 def _interval_rows(report: Mapping[str, Any]) -> list[list[str]]:
     rows = [["credible interval", "coverage", "mean width", "interval score"]]
     for level, found in report["credible"].items():
-        numbers = [f"{found['picp']:.1%}", f"{found['mpiw']:.4f}", f"{found['interval_score']:.4f}"]
-        rows.append([f"{float(level):.0%}", *numbers])
+        others = [figure(found, key, within=_WITHIN) for key in ("mpiw", "interval_score")]
+        rows += with_intervals(f"{float(level):.0%}", [figure(found, "picp", ".1%", ".1%"), *others])
     return rows
 
 
 def _spread_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    rows = [["standard deviation", "epistemic", "aleatoric", "total", "AUROC epist.", "AUROC total"]]
-    stds = [_or_dash(report[f"{kind}_std"], 4) for kind in ("epistemic", "aleatoric", "total")]
-    rows.append(["test examples", *stds, "-", "-"])
+    rows = [["standard deviation", "epistemic", "aleatoric", "total"]]
+    kinds = ("epistemic", "aleatoric", "total")
+    rows += with_intervals("test examples", [figure(report, f"{kind}_std", within=_WITHIN) for kind in kinds])
     for name, found in report["ood"].items():
-        auroc = [_or_dash(found["auroc"][key], 3) for key in ("epistemic_std", "spread")]
-        total = "-" if report["total_std"] is None else _or_dash(found["spread"], 4)
-        rows.append([name, _or_dash(found["epistemic_std"], 4), "", total, *auroc])
+        total = ("-", "-") if report["total_std"] is None else figure(found, "spread", within=_WITHIN)
+        rows += with_intervals(name, [figure(found, "epistemic_std", within=_WITHIN), ("", ""), total])
     return rows
 
 
 def _shift_rows(report: Mapping[str, Any]) -> list[list[str]]:
     rows = [["corruption, severity", *(str(severity) for severity in range(6))]]
     shown = [(key, label) for key, label in _SCORES if key in ("rmse", "nll", "pinball") and report[key] is not None]
-    for name, worse in report["shift"].items():
+    for name in report["shift"]:
         for key, label in shown:
-            rows.append([f"{name}, {label}", *(f"{entry[key]:.4f}" for entry in (report, *worse))])
+            found = [figure(entry, key, within=".3g") for entry in severities(report, name)]
+            rows += with_intervals(f"{name}, {label}", found)
     return rows
-
-
-def _or_dash(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _notes(report: Mapping[str, Any]) -> list[str]:
     calibration, notes = report["calibration"], []
     if calibration is not None:
         null = calibration["null"]
-        band = f"; {null['lower']:.4f} to {null['upper']:.4f} if calibrated, nine times in ten" if null else ""
-        notes.append(f"Quantile calibration error {calibration['value']:.4f}{band}.")
+        band = f"; {ends(null, '.4f')} if calibrated, 19 times in 20" if null else ""
+        notes.append(f"Quantile calibration error {_in_words(calibration, 'value', '.4f')}{band}.")
     if report["ause"] is not None:
-        notes.append(f"AUSE {report['ause']:.3f}: 0 if the largest errors are the most uncertain.")
-    notes.append("NLL in nats per example, the rest in the unit of the target. AUROC: a set against")
-    notes.append("test examples, by the epistemic and by the total spread.")
+        notes.append(f"AUSE {_in_words(report, 'ause', '.3f')}: 0 if the largest errors are the most uncertain.")
+    notes.append("NLL in nats per example, the rest in the unit of the target.")
     if report["pinball"] is not None:
         notes.append("Quantiles have no density: no NLL and no CRPS, and the interval gives the spread.")
-    return notes
+    return notes + (STRANGE_NOTES if report["ood"] else [])
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """The first column to the left, the others to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+def _in_words(entry: Mapping[str, Any], key: str, form: str) -> str:
+    value, within = figure(entry, key, form, form)
+    return value if within == "-" else f"{value} (95 % interval {within})"

@@ -10,12 +10,14 @@ import numpy as np
 
 from bayesconv import metrics
 from bayesconv.data import Dataset
-from bayesconv.evaluation.intervals import LEVEL, SEED, or_none, told_apart
+from bayesconv.evaluation.intervals import LEVEL, SEED, or_none, resampled
 from bayesconv.evaluation.pixel_intervals import pixel_intervals
 from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.segmentation_tables import tables
-from bayesconv.evaluation.sets import corrupted, out_of_distribution
+from bayesconv.evaluation.sets import corrupted, out_of_distribution, uncorrupted
+from bayesconv.evaluation.strangeness import told_apart
 from bayesconv.evaluation.uncertainties import UNCERTAINTIES
+from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
 from bayesconv.runs import Run
 
@@ -35,25 +37,28 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
     Returns:
       The `scores` of the test images, with intervals from a bootstrap of images under `intervals`, how well the mean
       uncertainties of an image tell each strange set from the test images (`ood`), the scores at each severity of each
-      corruption (`shift`), and what the numbers depend on.
+      corruption (`shift`) and of the same images as they are if these are some of the test images (`uncorrupted`), and
+      what the numbers depend on.
     """
     predicted = functools.partial(predicted, keep_samples=False)
     count, names = run.config.evaluation.bootstrap, list(dataset.class_names)
-    test = predicted(dataset.test.x, name="test")
+    test, some = predicted(dataset.test.x, name="test"), uncorrupted(run, dataset)
     familiar = _by_image(test, _counted(dataset.test.y, dataset.ignored_label), run.has_several_functions)
-    scored = functools.partial(scores, class_names=names, ignored_label=dataset.ignored_label)
+    options: dict[str, Any] = {"class_names": names, "ignored_label": dataset.ignored_label, "num_resamples": count}
+
+    def scored(x: Any, name: str, chosen: Any) -> dict[str, Any]:
+        return scores(predicted(x, name=name), dataset.test.y[chosen], **options)
+
     return {
         "dataset": dataset.name,
         "num_images": len(dataset.test.y),
-        **scored(test, labels=dataset.test.y, num_resamples=count),
+        **scores(test, dataset.test.y, **options),
         "ood": {
             name: _against(familiar, predicted(x, name=name), run.has_several_functions, count)
             for name, x in out_of_distribution(run, dataset)
         },
-        "shift": {
-            name: [scored(predicted(x, name=name), labels=dataset.test.y[chosen]) for x in sets]
-            for name, chosen, sets in corrupted(run, dataset)
-        },
+        "shift": {name: [scored(x, name, chosen) for x in sets] for name, chosen, sets in corrupted(run, dataset)},
+        "uncorrupted": None if some is None else scored(dataset.test.x[some], "test", some),
         "bootstrap": {"num_resamples": count, "level": LEVEL, "seed": SEED},
         **provenance(run, test),
     }
@@ -79,14 +84,14 @@ def scores(
     Returns:
       `accuracy`, `nll`, `brier` and `ece` of pixels, nats a pixel; the IoU of each class and their mean, of all images
       together; the AUROC of telling wrong pixels from right ones by two uncertainties (`error_auroc`); mean
-      uncertainties of pixels, in nats. All but `error_auroc` have `intervals`, over images.
+      uncertainties of pixels, in nats. All have `intervals`, over images.
     """
     y, counted = np.asarray(labels), _counted(labels, ignored_label)
     probs, true = predictive.mean[counted], y[counted]
     by_image = _confusions(predictive.mean, y, counted)
     uncertainties = {name: getattr(predictive, name)[counted] for name in UNCERTAINTIES}
     overlap = metrics.intersection_over_union(by_image.sum(axis=0))
-    found = {
+    found: dict[str, Any] = {
         "accuracy": _accuracy(by_image),
         "mean_iou": _mean_iou(by_image),
         "iou": {name: or_none(value) for name, value in zip(class_names, overlap, strict=True)},
@@ -96,7 +101,8 @@ def scores(
         "error_auroc": _error_auroc(predictive, probs.argmax(axis=-1) != true, counted),
         **{name: float(values.mean()) for name, values in uncertainties.items()},
     }
-    options: dict[str, Any] = {"class_names": class_names, "num_resamples": num_resamples}
+    found_by = [name for name, value in found["error_auroc"].items() if value is not None]
+    options: dict[str, Any] = {"class_names": class_names, "num_resamples": num_resamples, "found_by": found_by}
     images = np.nonzero(counted)[0]
     return {**found, "intervals": pixel_intervals(by_image, probs, true, images, uncertainties, **options)}
 
@@ -142,10 +148,12 @@ def _by_image(predictive: Predictive, counted: Any, has_several: bool) -> dict[s
 
 def _against(familiar: Any, strange: Predictive, has_several: bool, num_resamples: int) -> dict[str, Any]:
     others = _by_image(strange, np.ones(strange.mean.shape[:-1], bool), has_several)
-    auroc = {n: None if familiar[n] is None else metrics.ood_auroc(familiar[n], others[n]) for n in _SCORES}
+    found = told_apart(familiar, others, _SCORES, num_resamples)
+    by_image = {name: getattr(strange, name).mean(axis=(1, 2), dtype=np.float64) for name in UNCERTAINTIES}
+    within = resampled(means(by_image), len(strange.mean), num_resamples)
     return {
-        "auroc": auroc,
-        "intervals": {"auroc": told_apart(familiar, others, num_resamples)},
-        **{name: float(getattr(strange, name).mean()) for name in UNCERTAINTIES},
+        **found,
+        "intervals": {**found["intervals"], **within},
+        **{name: float(values.mean()) for name, values in by_image.items()},
         "num_images": len(strange.mean),
     }

@@ -5,29 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import manner_of
+from bayesconv.evaluation.text import aligned, ends, figure, manner_of, number, severities, with_intervals
+from bayesconv.evaluation.uncertainty_tables import STRANGE_NOTES, strange_lines
 
 _SCORES = (("accuracy", "accuracy"), ("mean_iou", "mean IoU"), ("nll", "NLL"), ("brier", "Brier"), ("ece", "ECE"))
+_MEANS = {"mutual_information": "epistemic", "expected_entropy": "aleatoric", "predictive_entropy": "total"}
+_FOUND_BY = {"mutual_information": "epistemic", "predictive_entropy": "total"}
 
 
 def tables(report: Mapping[str, Any]) -> str:
-    """The report as text, at most 80 columns wide for names of usual length."""
+    """The report as text, at most 120 columns wide for names of usual length."""
     blocks = [
         [_heading(report)],
-        _aligned(_score_rows(report)),
-        _aligned(_class_rows(report)),
-        _aligned(_uncertainty_rows(report)),
+        aligned(_score_rows(report)),
+        aligned(_class_rows(report)),
+        aligned(_uncertainty_rows(report)),
+        aligned(_wrong_rows(report)),
     ]
+    if report["ood"]:
+        blocks.append(strange_lines(report, _FOUND_BY))
     if report["shift"]:
-        blocks.append(_aligned(_shift_rows(report)))
-    return "\n\n".join("\n".join(block) for block in [*blocks, _NOTES]) + "\n"
+        blocks.append(aligned(_shift_rows(report)))
+    return (
+        "\n\n".join("\n".join(block) for block in [*blocks, _NOTES + (STRANGE_NOTES if report["ood"] else [])]) + "\n"
+    )
 
 
 _NOTES = [
-    "NLL in nats a pixel; IoU of all images together. Epistemic is mutual information,",
-    "aleatoric expected entropy, total predictive entropy, means over pixels. AUROC of",
-    "wrong pixels: against right ones; of a set: mean uncertainties of its images",
-    "against those of the test images.",
+    "NLL in nats a pixel; IoU of all images together. Epistemic is mutual information, aleatoric expected entropy,",
+    "total predictive entropy, means over pixels. AUROC of wrong pixels: against right ones; of a set: by the mean",
+    "uncertainties of its images.",
 ]
 
 
@@ -36,46 +43,34 @@ def _heading(report: Mapping[str, Any]) -> str:
 
 
 def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    rows = [["pixels", *(label for _, label in _SCORES)], ["as trained", *(f"{report[key]:.4f}" for key, _ in _SCORES)]]
-    for end in ("lower", "upper"):
-        if report["intervals"]:
-            ends = [report["intervals"].get(key) for key, _ in _SCORES]
-            rows.append([f"95 % interval, {end}", *("" if e is None else f"{e[end]:.4f}" for e in ends)])
-    return rows
+    found = [figure(report, key, within=".4f") for key, _ in _SCORES]
+    return [["pixels", *(label for _, label in _SCORES)], *with_intervals("as trained", found)]
 
 
 def _class_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    return [["class", "IoU"], *([name, _or_dash(value)] for name, value in report["iou"].items())]
+    within = report["intervals"].get("iou", {})
+    found = {name: (number(value, ".3f"), ends(within.get(name))) for name, value in report["iou"].items()}
+    if all(interval == "-" for _, interval in found.values()):
+        return [["class", "IoU"], *([name, value] for name, (value, _) in found.items())]
+    return [["class", "IoU", "95 % interval"], *([name, *both] for name, both in found.items())]
 
 
 def _uncertainty_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    header = ["uncertainty [nats]", "epistemic", "aleatoric", "total", "AUROC epist.", "AUROC total"]
-    rows = [header, ["test images", *_means(report), "", ""]]
-    rows.append(["wrong pixels", "", "", "", *_aurocs(report["error_auroc"])])
-    return [*rows, *([name, *_means(found), *_aurocs(found["auroc"])] for name, found in report["ood"].items())]
+    rows = [["uncertainty [nats]", *_MEANS.values()]]
+    for name, entry in {"test images": report, **report["ood"]}.items():
+        rows += with_intervals(name, [figure(entry, key, within=".4f") for key in _MEANS])
+    return rows
 
 
-def _means(entry: Mapping[str, Any]) -> list[str]:
-    return [f"{entry[key]:.4f}" for key in ("mutual_information", "expected_entropy", "predictive_entropy")]
-
-
-def _aurocs(auroc: Mapping[str, Any]) -> list[str]:
-    return [_or_dash(auroc[key]) for key in ("mutual_information", "predictive_entropy")]
+def _wrong_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    within = report["intervals"].get("error_auroc", {})
+    found = [(number(report["error_auroc"][key], ".3f"), ends(within.get(key))) for key in _FOUND_BY]
+    return [["wrong pixels by", *_FOUND_BY.values()], *with_intervals("  AUROC", found)]
 
 
 def _shift_rows(report: Mapping[str, Any]) -> list[list[str]]:
     rows = [["corruption, severity", *(str(severity) for severity in range(6))]]
-    for name, worse in report["shift"].items():
+    for name in report["shift"]:
         for key, label in (("accuracy", "accuracy"), ("mean_iou", "mean IoU"), ("nll", "NLL")):
-            rows.append([f"{name}, {label}", *(f"{entry[key]:.4f}" for entry in (report, *worse))])
+            rows += with_intervals(f"{name}, {label}", [figure(entry, key) for entry in severities(report, name)])
     return rows
-
-
-def _or_dash(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """The first column to the left, the others to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]

@@ -43,6 +43,13 @@ def corrupted(run: Run, dataset: Dataset) -> Iterator[tuple[str, Any, Iterator[A
         yield _title(part), chosen, _severities(dataset.test.x[chosen], dataset.value_range, part, run.config.seed)
 
 
+def uncorrupted(run: Run, dataset: Dataset) -> Any:
+    """Indices of the test images that corruptions make harder; None if these are all, or there are no corruptions."""
+    count, settings = len(dataset.test.y), run.config.evaluation
+    chosen = _chosen(count, settings.corrupted_images, run.config.seed)
+    return chosen if settings.corruptions and len(chosen) < count else None
+
+
 def _chosen(count: int, wanted: int | None, seed: int) -> Any:
     if wanted is None or wanted >= count:
         return np.arange(count)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bayesconv import metrics
-from bayesconv.evaluation.intervals import LEVEL, SEED, ends
-from bayesconv.evaluation.uncertainties import ALL_SCORES, mean_uncertainties, uncertainty_scores
+from bayesconv.evaluation.intervals import LEVEL, SEED, ends, resampled
+from bayesconv.evaluation.uncertainties import (
+    ALL_SCORES,
+    mean_uncertainties,
+    uncertainties_by_example,
+    uncertainty_scores,
+)
+from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
 
 _FIGURES = ("auroc", "aupr_in", "aupr_out", "fpr95")
@@ -23,14 +29,35 @@ def against(test: Mapping[str, Any], strange: Predictive, *, num_resamples: int,
       has_several: Whether predictions average over several functions. A score that neither set has is None.
     """
     scores = uncertainty_scores(strange, has_several=has_several)
-    known = [name for name in ALL_SCORES if name in test and name in scores]
-    values = {name: metrics.ood_report(test[name], scores[name])._asdict() for name in known}
-    found = {name: _intervals(test[name], scores[name], num_resamples) for name in known} if num_resamples else {}
+    known = {name: values for name, values in uncertainties_by_example(strange).items() if values is not None}
+    found = told_apart(test, scores, ALL_SCORES, num_resamples)
+    within = resampled(means(known), len(strange.mean), num_resamples)
     return {
-        **{figure: {name: values.get(name, {}).get(figure) for name in ALL_SCORES} for figure in _FIGURES},
-        "intervals": {figure: {name: of_score[figure] for name, of_score in found.items()} for figure in _FIGURES},
+        **found,
+        "intervals": {**found["intervals"], **within},
         **mean_uncertainties(strange),
         "num_images": len(strange.mean),
+    }
+
+
+def told_apart(
+    test: Mapping[str, Any], strange: Mapping[str, Any], names: Sequence[str], num_resamples: int
+) -> dict[str, Any]:
+    """AUROC, AUPR both ways and FPR95 of each score, and under `intervals` theirs, the sets drawn apart.
+
+    Args:
+      test: Scores `[N]` of the test examples by name; None where there is none.
+      strange: Those of the other set, `[M]`.
+      names: Of the scores; one that not both sets have is None.
+      num_resamples: Resamples behind each interval; 0 gives none, and neither does a set of a single example.
+    """
+    known = [name for name in names if test.get(name) is not None and strange.get(name) is not None]
+    values = {name: metrics.ood_report(test[name], strange[name])._asdict() for name in known}
+    many = [name for name in known if num_resamples and min(len(test[name]), len(strange[name])) > 1]
+    found = {name: _intervals(test[name], strange[name], num_resamples) for name in many}
+    return {
+        **{figure: {name: values.get(name, {}).get(figure) for name in names} for figure in _FIGURES},
+        "intervals": {figure: {name: of_score[figure] for name, of_score in found.items()} for figure in _FIGURES},
     }
 
 

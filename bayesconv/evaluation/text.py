@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -19,6 +19,53 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows)
     return ["  ".join(cells).rstrip() for cells in lines]
+
+
+def number(value: float | None, form: str = ".4f") -> str:
+    """A number; a dash for None."""
+    return "-" if value is None else format(value, form)
+
+
+def ends(interval: Mapping[str, float | None] | None, form: str = ".3f") -> str:
+    """Both ends of an interval, of shares in percent; a dash for None.
+
+    Example:
+      >>> ends({"lower": 0.25, "upper": 0.5}), ends({"lower": 0.25, "upper": 0.5}, ".1%"), ends(None)
+      ('0.250-0.500', '25.0-50.0', '-')
+      >>> ends({"lower": -0.5, "upper": 0.5}, ".1f")
+      '-0.5 to 0.5'
+    """
+    if not interval or interval["lower"] is None or interval["upper"] is None:
+        return "-"
+    low, high = (format(interval[end], form).removesuffix("%") for end in ("lower", "upper"))
+    return f"{low}{' to ' if '-' in low else '-'}{high}"
+
+
+def figure(entry: Mapping[str, Any], key: str, form: str = ".4f", within: str = ".3f") -> tuple[str, str]:
+    """A number of a report and its interval, `-` for what there is not."""
+    return number(entry.get(key), form), ends((entry.get("intervals") or {}).get(key), within)
+
+
+def with_intervals(label: str, figures: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """A row of numbers, and under it one of their intervals if there is any.
+
+    Args:
+      label: Of the row; its indentation is kept.
+      figures: Numbers and intervals.
+
+    Example:
+      >>> with_intervals("test images", [("0.30", "0.25-0.35"), ("0.1", "-")])
+      [['test images', '0.30', '0.1'], ['  95 % interval', '0.25-0.35', '-']]
+    """
+    numbers, intervals = zip(*figures, strict=True)
+    indent = " " * (len(label) - len(label.lstrip()))
+    under = [[f"{indent}  95 % interval", *intervals]] if set(intervals) - {"", "-"} else []
+    return [[label, *numbers], *under]
+
+
+def severities(report: Mapping[str, Any], corruption: str) -> list[Mapping[str, Any]]:
+    """Scores of the same images as they are, and under each severity of a corruption."""
+    return [report.get("uncorrupted") or report, *report["shift"][corruption]]
 
 
 def manner_of(report: Mapping[str, Any]) -> str:

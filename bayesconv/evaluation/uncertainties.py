@@ -22,6 +22,7 @@ ALL_SCORES = (
     "top_class_stddev",
 )
 _OF_DRAWS = ("mutual_information", "variation_ratio", "top_class_stddev")  # nothing, where there is one function only
+_OF_VOTES = ("disagreement", "variation_ratio")
 _NUMBERS_AT_ONCE = 2_000_000  # logits that are in float64 together
 
 
@@ -49,7 +50,7 @@ def uncertainty_scores(predictive: Predictive, *, has_several: bool = True) -> d
 
 
 def mean_uncertainties(predictive: Predictive) -> dict[str, float | None]:
-    """Means over the images, in nats; of the disagreement, a share of pairs of draws, too."""
+    """Means over the images, in nats; of disagreement and variation ratio, shares of pairs of draws and of draws."""
     found = uncertainties_by_example(predictive)
     return {name: None if values is None else float(values.mean()) for name, values in found.items()}
 
@@ -57,8 +58,8 @@ def mean_uncertainties(predictive: Predictive) -> dict[str, float | None]:
 def uncertainties_by_example(predictive: Predictive) -> dict[str, Any]:
     """What those are means of, `[N]`, or None."""
     names = (*UNCERTAINTIES, "mutual_information_corrected")
-    disagreement = None if predictive.votes is None else predictive.disagreement
-    return {**{name: getattr(predictive, name) for name in names}, "disagreement": disagreement}
+    votes = {name: None if predictive.votes is None else getattr(predictive, name) for name in _OF_VOTES}
+    return {**{name: getattr(predictive, name) for name in names}, **votes}
 
 
 def _log_partition(logits: Any, weights: Any) -> Any:

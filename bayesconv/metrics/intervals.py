@@ -151,7 +151,7 @@ def quantile_calibration_error(pit: npt.ArrayLike, *, num_levels: int = 99) -> f
 def quantile_calibration_null(
     num_examples: int, *, num_levels: int = 99, num_draws: int = 1000, seed: int = 0
 ) -> NullBand:
-    """The `quantile_calibration_error` of a perfect model on as many independent targets: mean and central 90 %.
+    """The `quantile_calibration_error` of a perfect model on as many independent targets: mean and central 95 %.
 
     Args:
       num_examples: Number of targets.

@@ -57,6 +57,25 @@ def selection_scores(
     return figures
 
 
+def sparsification_scores(uncertainty: npt.ArrayLike, errors: npt.ArrayLike) -> Figures:
+    """`sparsification_error`, for any errors that are not negative."""
+    u, error = check_ranked(uncertainty, errors)
+    by_uncertainty, by_error = _sorted_runs(u), _sorted_runs(error)
+    harmonic = np.concatenate([[0.0], (1 / np.arange(1, len(u) + 1)).cumsum()])
+
+    def area(counts: Floats, order: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> Floats:
+        ordered = counts[:, order]
+        sums = (np.add.reduceat(values, starts, axis=1) for values in (ordered, ordered * error[order]))
+        return _area_under_risk(_Runs(*sums), harmonic)
+
+    def figures(counts: Floats) -> dict[str, Floats]:
+        mean = counts @ error / counts.sum(axis=1)
+        above_least = area(counts, *by_uncertainty) - area(counts, *by_error)
+        return {"sparsification_error": above_least / np.where(mean > 0, mean, 1.0)}
+
+    return figures
+
+
 def ood_figures(in_scores: npt.ArrayLike, out_scores: npt.ArrayLike, *, tpr: float = 0.95) -> Figures:
     """AUROC, both AUPR and the FPR at `tpr`, as `OodReport` names them; counts of the two sets are apart."""
     familiar, strange = check_scores("in_scores", in_scores), check_scores("out_scores", out_scores)

@@ -29,7 +29,7 @@ def reliability_diagram(
     """Accuracy in each confidence bin, over the band where a calibrated model would be, and a histogram of confidence.
 
     The band is one of consistency, of each bin by itself: the central 95 % of Binomial(n, mean confidence) / n, as the
-    curve has it. Points outside of it are drawn in another colour; of 10 bins of a calibrated model one is outside by
+    curve has it. Points outside of it are drawn in another colour; of 20 bins of a calibrated model one is outside by
     chance. Error bars, if asked for, are the other way round: Clopper and Pearson's interval of the bin's accuracy.
     The histogram has a strip of its own at the foot of the axes.
 

@@ -29,7 +29,7 @@ def pixel_reliability_diagram(
 
     The errors of neighbouring pixels go together, so that a band as if each were drawn by itself would be far too
     narrow, and call every model miscalibrated. Here the error of a bin is a sum over images, whose squares give its
-    variance; the band is 1.645 standard errors on either side, and at least that of independent pixels.
+    variance; the band is 1.96 standard errors on either side, and at least that of independent pixels.
 
     Args:
       probs: `[N, H, W, K]`, sums to one along the last axis.

@@ -7,12 +7,27 @@ from typing import Any
 
 from bayesconv.report import readings as read
 from bayesconv.report.document import Block, Headline, Numbers, Paragraph
-from bayesconv.report.wording import DASH, counted, ends, number, percent, percent_ends, table, words
+from bayesconv.report.wording import (
+    BELOW,
+    DASH,
+    counted,
+    ends,
+    figure,
+    number,
+    percent,
+    percent_ends,
+    share,
+    table,
+    words,
+)
 
 _UNCERTAINTIES = {
-    "mutual_information": "epistemic (mutual information)",
-    "expected_entropy": "aleatoric (expected entropy)",
-    "predictive_entropy": "total (predictive entropy)",
+    "mutual_information": "epistemic (mutual information) [nats]",
+    "mutual_information_corrected": "the same, corrected [nats]",
+    "expected_entropy": "aleatoric (expected entropy) [nats]",
+    "predictive_entropy": "total (predictive entropy) [nats]",
+    "disagreement": "pairs of draws that disagree",
+    "variation_ratio": "draws not with the most (variation ratio)",
 }
 _SCORES = {
     "max_probability": "1 - largest probability",
@@ -125,44 +140,40 @@ def _score_rows(report: Numbers, scaled: Numbers | None) -> Iterator[list[str]]:
     for name, entry in report.get("calibration", {}).items():
         found = ends(entry["intervals"].get("value"))
         yield [f"{words(name)} calibration error", number(entry["value"]), found, ends(entry["null"]), *rest]
-    for name, value in (report.get("brier_decomposition") or {}).items():
-        yield [f"Brier score, {words(name)}", number(value), "", "", *rest]
+    parts = report.get("brier_decomposition") or {}
+    for name in (name for name in parts if name != "intervals"):
+        found = ends((parts.get("intervals") or {}).get(name))
+        yield [f"Brier score, {words(name)}", number(parts[name]), found, "", *rest]
 
 
 def _uncertainty_table(report: Numbers) -> Block:
     sets = {"test images": report, **report["ood"]}
-    rows = [[words(name), *(number(entry[key]) for key in _UNCERTAINTIES)] for name, entry in sets.items()]
-    return table("Mean uncertainty [nats]", ["images", *_UNCERTAINTIES.values()], rows)
+    rows = [[label, *(figure(entry, key) for entry in sets.values())] for key, label in _UNCERTAINTIES.items()]
+    note = f"Corrected: what the mutual information would be with more draws. {BELOW}"
+    return table("Mean uncertainty", ["", *map(words, sets)], _known(rows), note)
 
 
 def _abstention_table(report: Numbers) -> Block:
+    by = report["selection"]
     rows = [
-        [_SCORES[name], *((number if "AU" in label else percent)(entry[key]) for key, label in _ABSTAINED.items())]
-        for name, entry in report["selection"].items()
+        [label, *((figure if "AU" in label else share)(e, key) for e in by.values())]
+        for key, label in _ABSTAINED.items()
     ]
     note = (
         "AURC: mean share of errors among the images that are kept, over all numbers of them. Kept: the largest share "
-        "of the images among which no more are wrong."
+        f"of the images among which no more are wrong. {BELOW}"
     )
-    return table("Abstaining from the most uncertain images", ["by", *_ABSTAINED.values()], rows, note)
+    return table("Abstaining from the most uncertain images", ["", *(_SCORES[name] for name in by)], rows, note)
 
 
 def strange(report: Numbers) -> Iterator[Block]:
     """A table of scores for each strange set."""
-    columns: dict[str, str] = {"auroc": "AUROC", "fpr95": "FPR95", "aupr_in": "AUPR in", "aupr_out": "AUPR out"}
     for name, entry in report["ood"].items():
-        rows = []
-        for score, label in _SCORES.items():
-            cells = [number(entry.get(key, {}).get(score), ".3f") for key in columns]
-            interval = ends(entry["intervals"].get("auroc", {}).get(score), ".3f")
-            rows.append([label, cells[0], interval, *cells[1:]])
-        header = ["told apart by", "AUROC", "95 % interval", *list(columns.values())[1:]]
-        yield table(f"Test images against {entry['num_images']} of {words(name)}", header, _known(rows))
+        header = ["told apart by", *read.TOLD_APART.values()]
+        rows = _known([[label, *read.told_apart(entry, score)] for score, label in _SCORES.items()])
+        yield table(f"Test images against {entry['num_images']} of {words(name)}", header, rows, BELOW)
     if report["ood"]:
-        yield Paragraph(
-            "AUROC: the probability that an image of the strange set looks more uncertain than a test image. FPR95: "
-            "the share of test images taken for strange where 95 % of the strange ones are found."
-        )
+        yield Paragraph(read.STRANGE)
 
 
 def _known(rows: list[list[str]]) -> list[list[str]]:
@@ -174,6 +185,6 @@ def shift(report: Numbers) -> Iterator[Block]:
     if not report["shift"]:
         return
     header = ["corruption", *_SEVERITIES]
-    shown: tuple[tuple[str, str, Any], ...] = (("accuracy", "Accuracy", percent), ("nll", "NLL", number))
-    for key, name, form in (*shown, ("ece", "ECE", number)):
-        yield table(f"{name} by severity", header, [*read.shift_rows(report, key, form)])
+    shown: tuple[tuple[str, str, Any], ...] = (("accuracy", "Accuracy", share), ("nll", "NLL", figure))
+    for key, name, form in (*shown, ("ece", "ECE", figure)):
+        yield table(f"{name} by severity", header, [*read.shift_rows(report, key, form)], BELOW)

@@ -41,7 +41,7 @@ class Table(NamedTuple):
     Attributes:
       caption: What it shows.
       header: A cell a column.
-      rows: As many cells each.
+      rows: As many cells each; what stands behind a line break is shown smaller, below.
       note: How to read it.
     """
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bayesconv.evaluation.text import severities
 from bayesconv.report.document import Numbers
-from bayesconv.report.wording import ends, number, words
+from bayesconv.report.wording import above, ends, number, words
 
+TOLD_APART = {"auroc": "AUROC", "fpr95": "FPR95", "aupr_in": "AUPR in", "aupr_out": "AUPR out"}
+STRANGE = (
+    "AUROC: the probability that an example of the strange set looks more uncertain than one of the test set. "
+    "FPR95: the share of the strange set that passes as familiar where 95 % of the test set do. AUPR: the "
+    "precision at finding the test set (in) or the strange one (out), averaged over thresholds."
+)
 _WELL, _PARTLY = 0.9, 0.7  # of an AUROC
 
 
@@ -37,7 +44,7 @@ def calibration(name: str, value: float, null: Numbers, remedy: str) -> str:
     if found == "inside":
         return f"{start}: these data give no reason to doubt the probabilities."
     if found == "below":
-        return f"{start}: smaller than chance alone makes it nine times in ten, so nothing speaks against them."
+        return f"{start}: smaller than chance alone makes it 39 times in 40, so nothing speaks against them."
     return f"{start}: the probabilities are not to be taken at face value. {remedy}"
 
 
@@ -58,6 +65,17 @@ def tells_apart(score: str, name: str, auroc: float, interval: Numbers | None) -
     return f"{score} {how}tells “{words(name)}” apart from the test set ({about}; 0.5 is guessing, 1 is perfect)."
 
 
+def told_apart(entry: Numbers, score: str) -> list[str]:
+    """The `TOLD_APART` of a strange set by a score, each above its interval."""
+    values = {key: number(entry.get(key, {}).get(score), ".3f") for key in TOLD_APART}
+    return [above(value, ends(interval_by(entry, key, score), ".3f")) for key, value in values.items()]
+
+
+def interval_by(entry: Numbers, key: str, score: str) -> Any:
+    """The interval of what a score does, or None."""
+    return ((entry.get("intervals") or {}).get(key) or {}).get(score)
+
+
 def worst_shift(report: Numbers, key: str, *, lower_is_worse: bool) -> tuple[str, Any] | None:
     """The corruption whose highest severity is worst by a score, and that score; None if there are none."""
     last = {name: worse[-1][key] for name, worse in (report.get("shift") or {}).items() if worse}
@@ -69,13 +87,13 @@ def worst_shift(report: Numbers, key: str, *, lower_is_worse: bool) -> tuple[str
 
 
 def shift_rows(report: Numbers, key: str, form: Any) -> Iterator[list[str]]:
-    """A row for each corruption: the score of the test set and at every severity, 5 of them.
+    """A row for each corruption: the score of the same examples as they are, and at every severity, 5 of them.
 
     Args:
       report: An evaluation.
       key: Of the score.
-      form: Makes text of it.
+      form: Makes text of it, from an entry and the key.
     """
-    for name, worse in report["shift"].items():
-        values = [form(entry[key]) for entry in (report, *worse)]
+    for name in report["shift"]:
+        values = [form(entry, key) for entry in severities(report, name)]
         yield [words(name), *values, *[""] * (6 - len(values))]

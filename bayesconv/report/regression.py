@@ -8,10 +8,11 @@ from scipy.stats import binomtest
 
 from bayesconv.report import readings as read
 from bayesconv.report.document import Block, Headline, Numbers, Paragraph
-from bayesconv.report.wording import DASH, ends, number, percent, percent_ends, table, words
+from bayesconv.report.wording import BELOW, DASH, ends, figure, number, percent, percent_ends, table, words
 
 _SCORES = {"rmse": "RMSE", "mae": "MAE", "nll": "NLL", "crps": "CRPS", "pinball": "pinball loss"}
 _STDS = {"epistemic_std": "epistemic", "aleatoric_std": "aleatoric", "total_std": "total"}
+_SPREADS = {"epistemic_std": "epistemic spread", "spread": "total spread"}
 _REMEDY = "bayesconv conformal moves the ends of its intervals by held-out examples."
 
 
@@ -42,7 +43,8 @@ def readings(report: Numbers) -> Iterator[str]:
     for name, entry in report["ood"].items():
         for score, label in (("epistemic_std", "Epistemic spread"), ("spread", "Total spread")):
             if entry["auroc"][score] is not None:
-                yield read.tells_apart(label, name, entry["auroc"][score], None)
+                interval = read.interval_by(entry, "auroc", score)
+                yield read.tells_apart(label, name, entry["auroc"][score], interval)
                 break
     if worst := read.worst_shift(report, "rmse", lower_is_worse=False):
         yield f"The worst corruption at its highest severity is {worst[0]}: RMSE {number(worst[1], '.4g')}."
@@ -83,9 +85,10 @@ def scores(report: Numbers) -> Iterator[Block]:
     rows = [[label, number(report[key]), ends(report["intervals"].get(key))] for key, label in known]
     found = report["calibration"]
     if found:
-        rows.append(["quantile calibration error", number(found["value"]), ""])
+        within = ends((found.get("intervals") or {}).get("value"))
+        rows.append(["quantile calibration error", number(found["value"]), within])
     if report["ause"] is not None:
-        rows.append(["AUSE", number(report["ause"]), ""])
+        rows.append(["AUSE", number(report["ause"]), ends(report["intervals"].get("ause"))])
     note = "NLL in nats per example, errors in the unit of the target."
     yield table("Scores of the test examples", ["score", "value", "95 % interval"], rows, note)
     if found and found["null"]:
@@ -98,36 +101,35 @@ def scores(report: Numbers) -> Iterator[Block]:
                 percent(float(level), 0),
                 percent(e["picp"]),
                 percent_ends(_coverage(e["picp"], report["num_examples"])),
-                number(e["mpiw"]),
-                number(e["interval_score"]),
+                figure(e, "mpiw"),
+                figure(e, "interval_score"),
             ]
             for level, e in report["credible"].items()
         ]
         header = ["level", "coverage", "its 95 % interval", "mean width", "interval score"]
-        yield table("Central intervals", header, intervals)
-    spreads = [[label, number(report[key])] for key, label in _STDS.items() if report[key] is not None]
+        yield table("Central intervals", header, intervals, BELOW)
+    spreads = [[label, figure(report, key)] for key, label in _STDS.items() if report[key] is not None]
     if spreads:
-        yield table("Mean standard deviation of test targets", ["part", "in the unit of the target"], spreads)
+        header = ["part", "in the unit of the target"]
+        yield table("Mean standard deviation of test targets", header, spreads, BELOW)
 
 
 def strange(report: Numbers) -> Iterator[Block]:
-    """A table of the strange sets."""
-    rows = [
-        [
-            words(name),
-            *(number(entry[key]) for key in ("epistemic_std", "spread")),
-            *(number(entry["auroc"][key], ".3f") for key in ("epistemic_std", "spread")),
-        ]
-        for name, entry in report["ood"].items()
-    ]
+    """A table of the spreads of the strange sets, and one of how well these tell each apart."""
+    rows = [[words(name), *(figure(entry, key) for key in _SPREADS)] for name, entry in report["ood"].items()]
     if rows:
-        header = ["set", "epistemic spread", "total spread", "AUROC, epistemic", "AUROC, total"]
-        yield table("Strange sets against the test examples", header, rows)
+        yield table("Mean spread of strange sets", ["set", *_SPREADS.values()], rows, BELOW)
+    for name, entry in report["ood"].items():
+        found = [[label, *read.told_apart(entry, key)] for key, label in _SPREADS.items()]
+        header = ["told apart by", *read.TOLD_APART.values()]
+        yield table(f"Test examples against {words(name)}", header, found, BELOW)
+    if rows:
+        yield Paragraph(read.STRANGE)
 
 
 def shift(report: Numbers) -> Iterator[Block]:
     """Tables of scores by corruption and severity."""
     for key in ("rmse", "nll", "pinball"):
         if report["shift"] and report[key] is not None:
-            rows = [*read.shift_rows(report, key, number)]
-            yield table(f"{_SCORES[key]} by severity", ["corruption", *map(str, range(6))], rows)
+            rows = [*read.shift_rows(report, key, figure)]
+            yield table(f"{_SCORES[key]} by severity", ["corruption", *map(str, range(6))], rows, BELOW)

@@ -8,7 +8,7 @@ import re
 import struct
 
 from bayesconv.report.document import Block, Code, Document, Headline, Listing, Paragraph, Picture, Section, Table
-from bayesconv.report.markup import Markup, joined, tag
+from bayesconv.report.markup import Markup, escaped, joined, tag
 
 # A browser is told to load nothing either, not even if a name slipped through as markup.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -92,8 +92,13 @@ def _table(table: Table) -> Markup:
 
 
 def _row(row: tuple[str, ...]) -> Markup:
-    cells = [tag("td", cell, class_=None if _NUMBER.fullmatch(cell) else "text") for cell in row[1:]]
+    cells = [tag("td", _lines(cell), class_=None if _NUMBER.fullmatch(cell) else "text") for cell in row[1:]]
     return tag("tr", tag("th", row[0], scope="row"), *cells)
+
+
+def _lines(cell: str) -> str:
+    first, _, below = cell.partition("\n")
+    return joined([escaped(first), tag("small", below)], " ") if below else cell
 
 
 def _code(code: Code) -> Markup:

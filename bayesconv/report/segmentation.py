@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bayesconv.report import readings as read
-from bayesconv.report.document import Block, Headline, Numbers
-from bayesconv.report.wording import DASH, ends, number, percent, percent_ends, table, words
+from bayesconv.report.document import Block, Headline, Numbers, Paragraph
+from bayesconv.report.wording import BELOW, DASH, ends, figure, number, percent, percent_ends, share, table, words
 
 _SCORES = {"accuracy": "accuracy", "mean_iou": "mean IoU", "nll": "NLL", "brier": "Brier score", "ece": "ECE"}
 _UNCERTAINTIES = {"mutual_information": "epistemic", "expected_entropy": "aleatoric", "predictive_entropy": "total"}
@@ -38,7 +38,8 @@ def readings(report: Numbers) -> Iterator[str]:
     for name, entry in report["ood"].items():
         for score, label in _FOUND_BY.items():
             if entry["auroc"][score] is not None:
-                yield read.tells_apart(label, name, entry["auroc"][score], None)
+                interval = read.interval_by(entry, "auroc", score)
+                yield read.tells_apart(label, name, entry["auroc"][score], interval)
                 break
     if worst_shift := read.worst_shift(report, "mean_iou", lower_is_worse=True):
         name, value = worst_shift
@@ -52,29 +53,34 @@ def scores(report: Numbers) -> Iterator[Block]:
     ]  # accuracy as a number, like the rest
     note = "NLL in nats a pixel; IoU of all images together."
     yield table("Scores of the pixels of test images", ["score", "value", "95 % interval"], rows, note)
-    yield table("Overlap", ["class", "IoU"], [[name, number(value, ".3f")] for name, value in report["iou"].items()])
+    overlap = [
+        [name, number(iou, ".3f"), ends(read.interval_by(report, "iou", name), ".3f")]
+        for name, iou in report["iou"].items()
+    ]
+    yield table("Overlap", ["class", "IoU", "95 % interval"], overlap)
     sets = {"test images": report, **report["ood"]}
-    means = [[words(name), *(number(entry[key]) for key in _UNCERTAINTIES)] for name, entry in sets.items()]
-    yield table("Mean uncertainty of pixels [nats]", ["images", *_UNCERTAINTIES.values()], means)
-    found = [[label, number(report["error_auroc"][key], ".3f")] for key, label in _FOUND_BY.items()]
-    yield table("Wrong pixels against right ones", ["told apart by", "AUROC"], found)
+    means = [[label, *(figure(entry, key) for entry in sets.values())] for key, label in _UNCERTAINTIES.items()]
+    yield table("Mean uncertainty of pixels [nats]", ["", *map(words, sets)], means, BELOW)
+    auroc = {key: number(report["error_auroc"][key], ".3f") for key in _FOUND_BY}
+    within = {key: ends(read.interval_by(report, "error_auroc", key), ".3f") for key in _FOUND_BY}
+    found = [[label, auroc[key], within[key]] for key, label in _FOUND_BY.items()]
+    yield table("Wrong pixels against right ones", ["told apart by", "AUROC", "95 % interval"], found)
 
 
 def strange(report: Numbers) -> Iterator[Block]:
-    """A table of the strange sets."""
+    """A table of each strange set."""
+    for name, entry in report["ood"].items():
+        header = ["told apart by", *read.TOLD_APART.values()]
+        rows = [[label, *read.told_apart(entry, key)] for key, label in _FOUND_BY.items()]
+        yield table(f"Test images against {entry['num_images']} of {words(name)}", header, rows, BELOW)
     if report["ood"]:
-        rows = [
-            [words(name), *(number(entry["auroc"][key], ".3f") for key in _FOUND_BY)]
-            for name, entry in report["ood"].items()
-        ]
-        header = ["set", *(f"AUROC, {label.lower()}" for label in _FOUND_BY.values())]
-        yield table("Images of strange sets against test images", header, rows)
+        yield Paragraph(read.STRANGE)
 
 
 def shift(report: Numbers) -> Iterator[Block]:
     """Tables of scores by corruption and severity."""
-    shown: tuple[tuple[str, Any], ...] = (("accuracy", percent), ("mean_iou", number), ("nll", number))
+    shown: tuple[tuple[str, Any], ...] = (("accuracy", share), ("mean_iou", figure), ("nll", figure))
     for key, form in shown:
         if report["shift"]:
             label, rows = _SCORES[key], [*read.shift_rows(report, key, form)]
-            yield table(f"{label[0].upper()}{label[1:]} by severity", ["corruption", *map(str, range(6))], rows)
+            yield table(f"{label[0].upper()}{label[1:]} by severity", ["corruption", *map(str, range(6))], rows, BELOW)

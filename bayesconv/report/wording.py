@@ -8,6 +8,7 @@ from typing import Any
 from bayesconv.report.document import Numbers, Table
 
 DASH, SPACE = "-", "\N{NO-BREAK SPACE}"
+BELOW = "Below a number stands its 95 % interval."
 
 
 def number(value: Any, form: str = ".4f") -> str:
@@ -57,6 +58,33 @@ def percent_ends(interval: Numbers | None, digits: int = 1) -> str:
     if interval is None or interval.get("lower") is None or interval.get("upper") is None:
         return DASH
     return f"{100 * interval['lower']:.{digits}f}{SPACE}to{SPACE}{percent(interval['upper'], digits)}"
+
+
+def above(value: str, interval: str) -> str:
+    r"""A number above its interval, if there is one.
+
+    Example:
+      >>> above("0.12", "0.10 to 0.25"), above("0.12", DASH)
+      ('0.12\n0.10 to 0.25', '0.12')
+    """
+    return value if interval == DASH else f"{value}\n{interval}"
+
+
+def figure(entry: Numbers, key: str, form: str = ".4f", within: str | None = None) -> str:
+    """A number of a report above its interval.
+
+    Args:
+      entry: With the number, and with its interval under `intervals`.
+      key: Of both.
+      form: Of the number.
+      within: Of the ends, if another one.
+    """
+    return above(number(entry.get(key), form), ends((entry.get("intervals") or {}).get(key), within or form))
+
+
+def share(entry: Numbers, key: str) -> str:
+    """The same of a share, in percent."""
+    return above(percent(entry.get(key)), percent_ends((entry.get("intervals") or {}).get(key)))
 
 
 def counted(count: int, thing: str) -> str:

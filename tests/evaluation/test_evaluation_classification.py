@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 
 import bayesconv as bc
 from bayesconv import evaluation
-from bayesconv.evaluation import intervals, sets, uncertainties
+from bayesconv.evaluation import class_scores, intervals, sets, strangeness, uncertainties
 from bayesconv.sections import Part
 
 
@@ -55,6 +55,22 @@ class TestScores:
         parts = report["brier_decomposition"]
         whole = parts["reliability"] - parts["resolution"] + parts["uncertainty"] + parts["within_bins"]
         assert whole == pytest.approx(report["brier"]) == pytest.approx(_brier(test.mean, digits.test.y))
+        assert parts["intervals"].keys() == parts.keys() - {"intervals"}
+        assert parts["intervals"]["uncertainty"]["lower"] < parts["uncertainty"]
+        for name in ("reliability", "resolution"):  # whose intervals are basic ones
+            slow = bc.metrics.bootstrap(
+                lambda p, y, name=name: getattr(bc.metrics.brier_decomposition(p, y), name),
+                *(test.mean, digits.test.y),
+                **{"method": "basic", "num_resamples": 60, "seed": 1},
+            )
+            ends, atol = parts["intervals"][name], 0.4 * (slow.upper - slow.lower)
+            assert (ends["lower"], ends["upper"]) == pytest.approx((max(slow.lower, 0), slow.upper), abs=atol)
+
+    def test_brier_parts_of_very_many_probabilities_have_no_intervals(self, predicted, digits, monkeypatch):
+        test, labels = predicted[0], digits.test.y
+        assert class_scores._brier_parts(test.mean, labels, 5)["intervals"]
+        monkeypatch.setattr(class_scores, "CLASSWISE_LIMIT", test.mean.size - 1)
+        assert class_scores._brier_parts(test.mean, labels, 5)["intervals"] == {}
 
     def test_each_calibration_error_with_the_band_of_a_calibrated_model(self, report, predicted, digits):
         for name, entry in report["calibration"].items():
@@ -69,6 +85,9 @@ class TestScores:
         assert report["mutual_information_corrected"] == pytest.approx(report["mutual_information"] * 6 / 5)
         pairs = [(votes[i] != votes[j]).mean() for i, j in itertools.combinations(range(len(votes)), 2)]
         assert report["disagreement"] == pytest.approx(np.mean(pairs))
+        assert report["variation_ratio"] == pytest.approx(scores["variation_ratio"].mean())
+        for entry in (report, report["ood"]["inverted"], report["shift"]["contrast"][0]):
+            assert set(uncertainties.UNCERTAINTIES) | set(uncertainties._OF_VOTES) <= set(entry)
 
     def test_every_figure_lies_in_its_interval(self, report):
         for name in ("accuracy", "nll", "brier"):
@@ -85,10 +104,22 @@ class TestScores:
 
     def test_each_severity_has_the_main_scores_with_intervals(self, report):
         first, *_, last = report["shift"]["contrast"]
-        names = {"accuracy", "nll", "brier", "ece", "mutual_information_corrected", "disagreement"}
+        names = {"accuracy", "nll", "brier", "ece", "mutual_information_corrected", "disagreement", "variation_ratio"}
         assert first["intervals"].keys() == names | set(uncertainties.UNCERTAINTIES)
         assert first["intervals"].keys() <= first.keys()
         assert last["accuracy"] < report["accuracy"]
+
+    def test_severity_0_is_of_the_images_that_are_corrupted(self, loaded, digits, predicted, report):
+        run = configured(loaded, corruptions=(Part(name="contrast"),), corrupted_images=90, ood=())
+        some, entry = sets.uncorrupted(run, digits), evaluation.report(run, digits)
+        nll = sk.log_loss(digits.test.y[some], predicted[0].mean[some], labels=range(10))
+        assert entry["uncorrupted"]["nll"] == pytest.approx(nll, rel=1e-4)
+        assert entry["uncorrupted"].keys() == entry["shift"]["contrast"][0].keys()
+        assert len(some) == 90
+        (row,) = (line.split() for line in evaluation.tables(entry).splitlines() if line.startswith("contrast, NLL"))
+        assert row[2] == f"{nll:.4f}" != f"{entry['nll']:.4f}"
+        assert report["uncorrupted"] is None  # where all are corrupted
+        assert sets.uncorrupted(configured(run, corruptions=()), digits) is None
 
     def test_no_resamples_no_intervals(self, loaded, digits):
         report = evaluation.report(configured(loaded, bootstrap=0), digits)
@@ -96,6 +127,17 @@ class TestScores:
         assert report["selection"]["predictive_entropy"]["intervals"] == {}
         assert report["ood"]["inverted"]["intervals"]["auroc"] == {}
         assert "95 % interval" not in evaluation.tables(report)
+
+    def test_a_single_image_has_no_intervals(self, loaded, digits, predicted):
+        one = bc.predict(loaded.model, digits.test.x[:1], num_samples=6, seed=0)
+        found = class_scores.complete(one, digits.test.y[:1], num_resamples=20, has_several=True)
+        found["scaled"] = class_scores.of_probs(one.mean, digits.test.y[:1], num_resamples=20)
+        assert [entry for entry in _all_intervals(found) if entry] == []
+        scores = uncertainties.uncertainty_scores(predicted[0])
+        found = strangeness.against(scores, one, num_resamples=20, has_several=True)
+        assert found["intervals"] == {figure: {} for figure in ("auroc", "aupr_in", "aupr_out", "fpr95")}
+        two = bc.predict(loaded.model, digits.test.x[:2], num_samples=6, seed=0)
+        assert strangeness.against(scores, two, num_resamples=20, has_several=True)["intervals"]["auroc"]
 
 
 class TestSelection:
@@ -135,6 +177,15 @@ class TestStrangeSets:
                 ends = entry["intervals"][figure][name]
                 assert ends["lower"] - 1e-9 <= entry[figure][name] <= ends["upper"] + 1e-9
 
+    def test_mean_uncertainties_have_the_intervals_of_means(self, report, predicted):
+        entry, values = report["ood"]["inverted"], predicted[1].predictive_entropy
+        ends = entry["intervals"]["predictive_entropy"]
+        assert ends["lower"] < entry["predictive_entropy"] < ends["upper"]
+        # 60 resamples know the width of 3.92 standard errors to some 15 %.
+        width = 3.92 * values.std() / np.sqrt(len(values))
+        assert ends["upper"] - ends["lower"] == pytest.approx(width, rel=0.5)
+        assert entry["intervals"].keys() >= {*uncertainties.UNCERTAINTIES, *uncertainties._OF_VOTES}
+
     def test_a_single_pass_has_no_votes_and_no_energy(self, loaded, digits):
         report = evaluation.report(loaded, digits, method="moments")
         auroc = report["ood"]["inverted"]["auroc"]
@@ -142,7 +193,7 @@ class TestStrangeSets:
         assert auroc["variation_ratio"] is None
         assert auroc["mutual_information"] is not None
         assert report["disagreement"] is None
-        assert max(map(len, evaluation.tables(report).splitlines())) <= 100
+        assert max(map(len, evaluation.tables(report).splitlines())) <= 120
 
     def test_what_lists_none_gets_those_that_suit_any_images(self, loaded, digits):
         assert [name for name, _ in evaluation.out_of_distribution(configured(loaded, ood=None), digits)] == [
@@ -169,10 +220,13 @@ class TestTables:
 
     def test_it_fits_and_has_what_is_new(self, report):
         text = evaluation.tables(report)
-        assert max(map(len, text.splitlines())) <= 100
+        assert max(map(len, text.splitlines())) <= 120
         assert f"{report['selection']['max_probability']['augrc']:.4f}" in text
         assert f"{report['ood']['inverted']['fpr95']['energy']:.3f}" in text
         assert f"{report['calibration']['smooth']['value']:.4f}" in text
+        (row,) = (line.split()[2:] for line in text.splitlines() if line.startswith("test images"))
+        names = ("mutual_information", "mutual_information_corrected", "expected_entropy", "predictive_entropy")
+        assert row == [f"{report[name]:.4f}" for name in (*names, "disagreement", "variation_ratio")]
 
     def test_another_task_is_refused(self):
         with pytest.raises(ValueError, match="task of a likelihood must be one of classification, regression"):
@@ -186,6 +240,15 @@ def test_numbers_that_json_has_none_for_are_none():
 
 def _brier(probs, labels):
     return np.mean([sk.brier_score_loss(labels == k, probs[:, k]) for k in range(10)]) * 10
+
+
+def _all_intervals(entry):
+    """Whatever stands under `intervals` anywhere inside."""
+    for key, value in entry.items():
+        if key == "intervals":
+            yield value
+        elif isinstance(value, dict):
+            yield from _all_intervals(value)
 
 
 def _votes(predictive):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ import scipy.stats
 from sklearn.metrics import accuracy_score, jaccard_score, log_loss, root_mean_squared_error
 
 import bayesconv as bc
-from bayesconv.evaluation import pixel_intervals, regression, segmentation
+from bayesconv import evaluation
+from bayesconv.evaluation import pixel_intervals, regression, segmentation, sets
 from bayesconv.metrics import resampling
+from bayesconv.sections import Part
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3)).astype(np.float32)
@@ -82,6 +85,8 @@ def test_intervals_are_those_of_the_general_bootstrap():
     error = bc.metrics.quantile_calibration_error
     slow = bc.metrics.bootstrap(error, found.cdf(Y), method="basic", **options)
     pairs.append((scores["calibration"]["intervals"]["value"], slow._replace(lower=max(slow.lower, 0.0))))
+    ause = functools.partial(bc.metrics.bootstrap, bc.metrics.sparsification_error, **options)
+    pairs.append((scores["intervals"]["ause"], ause(found.total_std[:, 0], np.abs(found.mean - Y)[:, 0])))
     for quick, interval in pairs:  # ends of two bootstraps differ by chance: 6 standard errors and more
         atol = 0.25 * (interval.upper - interval.lower)
         np.testing.assert_allclose([quick["lower"], quick["upper"]], interval[1:], atol=atol)
@@ -95,9 +100,14 @@ def test_a_strange_set_is_told_apart_with_an_interval():
     strange = dataclasses.replace(found, std=found.std + 1.0)
     entry = regression._against(found, strange, 50)
     assert entry["auroc"]["epistemic_std"] == bc.metrics.ood_auroc(found.std[:, 0], found.std[:, 0] + 1.0)
-    ends = entry["intervals"]["auroc"]["spread"]
-    assert ends["lower"] <= entry["auroc"]["spread"] <= ends["upper"]
-    assert regression._against(found, strange, 0)["intervals"] == {"auroc": {}}
+    expected = bc.metrics.ood_report(found.std[:, 0], found.std[:, 0] + 1.0)._asdict()
+    for figure, value in expected.items():
+        assert entry[figure]["epistemic_std"] == value
+        ends = entry["intervals"][figure]["spread"]
+        assert ends["lower"] <= entry[figure]["spread"] <= ends["upper"]
+    mean = entry["intervals"]["epistemic_std"]
+    assert mean["lower"] < entry["epistemic_std"] < mean["upper"]
+    assert regression._against(found, strange, 0)["intervals"] == {figure: {} for figure in expected}
 
 
 def test_without_draws_a_single_pass_is_a_normal_of_its_moments():
@@ -131,6 +141,62 @@ def test_scores_of_pixels_are_those_of_scikit_learn_without_the_ignored(ignored)
     np.testing.assert_allclose(list(scores["iou"].values()), jaccard_score(true, top, average=None))
     np.testing.assert_allclose(scores["mean_iou"], jaccard_score(true, top, average="macro"))
     np.testing.assert_allclose(scores["mutual_information"], found.mutual_information[counted].mean())
+
+
+def _reported(task, corrupted_images, ood=()):
+    """The report on a net of twelve small images, how it predicts, and the run and data that it reads."""
+    bc.set_seed(0)
+    x, shape = RNG.random((12, 5, 4, 1)).astype(np.float32), (12, 5, 4) if task is segmentation else 12
+    y = RNG.integers(0, 3, size=shape)
+    options = {"make_kernel_bias_fn": bc.make_kernel_bias_reparameterization}
+    if task is segmentation:
+        model, likelihood = bc.Convolution(1, 3, 1, **options), "categorical_per_pixel"
+    else:
+        model, likelihood = bc.Sequential([bc.Flatten(), bc.Affine(20, 2, **options)]), "heteroscedastic_normal"
+    evaluated = SimpleNamespace(
+        bootstrap=20, ood=ood, corruptions=(Part(name="contrast"),), corrupted_images=corrupted_images
+    )
+    config = SimpleNamespace(evaluation=evaluated, seed=0, objective=SimpleNamespace(temperature=1.0))
+    run = SimpleNamespace(config=config, models=[model], is_random=True, is_bayesian=True, has_several_functions=True)
+    data = {"name": "small", "class_names": list("abc"), "ignored_label": None, "value_range": (0.0, 1.0)}
+    dataset = SimpleNamespace(test=SimpleNamespace(x=x, y=y), **data)
+
+    def predicted(x, name, **options):
+        return bc.predict(model, x, num_samples=4, likelihood=likelihood, **options)
+
+    return task.report(run, dataset, predicted), predicted, run, dataset
+
+
+@pytest.mark.parametrize("task", [regression, segmentation])
+def test_corruptions_are_held_against_the_same_images_as_they_are(task):
+    report, predicted, run, dataset = _reported(task, corrupted_images=5)
+    chosen = sets.uncorrupted(run, dataset)
+    assert len(chosen) == 5
+    names = {"class_names": list("abc")} if task is segmentation else {}
+    alone = task.scores(predicted(dataset.test.x[chosen], "test"), dataset.test.y[chosen], num_resamples=20, **names)
+    for name in ("nll", "intervals"):
+        assert report["uncorrupted"][name] == alone[name]
+    assert report["uncorrupted"]["nll"] != report["nll"]
+    assert _reported(task, corrupted_images=None)[0]["uncorrupted"] is None
+
+
+@pytest.mark.parametrize("task", [regression, segmentation])
+def test_the_table_of_a_report_has_its_numbers_and_fits(task):
+    report, *_ = _reported(task, corrupted_images=5, ood=(Part(name="inverted"),))
+    text = evaluation.tables({"task": task.__name__.rpartition(".")[2], **report})
+    assert max(map(len, text.splitlines())) <= 120
+    for figure in ("auroc", "aupr_in", "aupr_out", "fpr95"):
+        assert all(f"{value:.3f}" in text for value in report["ood"]["inverted"][figure].values())
+    (row,) = (line.split()[2:] for line in text.splitlines() if line.startswith("contrast, NLL"))
+    assert row == [f"{entry['nll']:.4f}" for entry in (report["uncorrupted"], *report["shift"]["contrast"])]
+
+
+@pytest.mark.parametrize("task", [regression, segmentation])
+def test_scores_under_corruptions_have_intervals(task):
+    report, *_ = _reported(task, corrupted_images=None)
+    for entry in report["shift"]["contrast"]:
+        assert entry["intervals"].keys() == report["intervals"].keys()
+        assert entry["intervals"]["nll"]["lower"] < entry["nll"] < entry["intervals"]["nll"]["upper"]
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +233,7 @@ def test_figures_of_resampled_pixels_are_those_of_the_images_repeated(pixels, mo
             _of_images(found, index), labels[index], class_names=list("abc"), ignored_label=255
         )
         scores |= {f"iou of class {k}": scores["iou"][name] for k, name in enumerate("abc")}
+        scores |= {f"error_auroc by {name}": auroc for name, auroc in scores["error_auroc"].items()}
         assert set(figures) <= set(scores)
         for name, values in figures.items():
             assert values[i] == pytest.approx(scores[name], rel=1e-5, abs=1e-9), name
@@ -178,11 +245,44 @@ def test_every_figure_of_pixels_has_an_interval_that_holds_it(pixels):
     found, labels = pixels
     scores = segmentation.scores(found, labels, class_names=list("abc"), ignored_label=255, num_resamples=200)
     flat = {**scores["intervals"], **scores["intervals"]["iou"]}
-    assert set(scores["intervals"]) == set(scores) - {"intervals", "error_auroc"}
+    assert set(scores["intervals"]) == set(scores) - {"intervals"}
+    for name, auroc in scores["error_auroc"].items():
+        ends = scores["intervals"]["error_auroc"][name]
+        assert ends["lower"] < auroc < ends["upper"]
     for name, value in {**scores, **scores["iou"]}.items():
         if isinstance(value, float) and name != "ece":  # which has a basic interval
             assert flat[name]["lower"] <= value <= flat[name]["upper"], name
     assert flat["ece"]["lower"] >= 0
+
+
+def test_ranks_of_many_pixels_are_counted_in_bins(monkeypatch):
+    values, is_wrong = RNG.normal(size=5000), RNG.random(5000) < 0.3
+    values[is_wrong] += 1
+    images, counts = RNG.integers(0, 7, size=5000), resampling.draw_counts(np.random.default_rng(0), 3, 7)
+    expected = []
+    for row in counts:
+        index = np.repeat(np.arange(5000), row[images].astype(int))
+        expected.append(bc.metrics.ood_auroc(values[index][~is_wrong[index]], values[index][is_wrong[index]]))
+    found = pixel_intervals._auroc(values, is_wrong, images, 7)(counts)
+    np.testing.assert_allclose(found, expected, atol=1 / 2000)
+    monkeypatch.setattr(pixel_intervals, "_RANKS", 5000)
+    exact = pixel_intervals._auroc(values, is_wrong, images, 7)(counts)
+    np.testing.assert_allclose(exact, expected, rtol=1e-9)
+    assert (found != exact).any()
+
+
+def test_targets_of_an_example_are_drawn_together_for_the_ause():
+    found = _predictive(2, "normal")
+    y = RNG.normal(size=(40, 2))
+    uncertainty, error = found.total_std, np.abs(found.mean - y)
+
+    def ause(u, e):
+        return bc.metrics.sparsification_error(u.ravel(), e.ravel())
+
+    slow = bc.metrics.bootstrap(ause, uncertainty, error, num_resamples=500, seed=1)
+    ends = regression.scores(found, y, num_resamples=2000)["intervals"]["ause"]
+    atol = 0.25 * (slow.upper - slow.lower)
+    np.testing.assert_allclose([ends["lower"], ends["upper"]], slow[1:], atol=atol)
 
 
 def test_strange_images_are_compared_with_the_pixels_that_count(pixels):
@@ -194,6 +294,11 @@ def test_strange_images_are_compared_with_the_pixels_that_count(pixels):
     assert entry["auroc"]["predictive_entropy"] == bc.metrics.ood_auroc(
         expected, found.predictive_entropy.mean(axis=(1, 2))
     )
-    assert set(entry["intervals"]["auroc"]) == {"predictive_entropy", "mutual_information"}
+    outside = found.predictive_entropy.mean(axis=(1, 2))
+    for figure, value in bc.metrics.ood_report(expected, outside)._asdict().items():
+        assert entry[figure]["predictive_entropy"] == pytest.approx(value)
+        assert set(entry["intervals"][figure]) == {"predictive_entropy", "mutual_information"}
+    ends = entry["intervals"]["expected_entropy"]
+    assert ends["lower"] < entry["expected_entropy"] < ends["upper"]
     alone = segmentation._by_image(found, labels != 255, has_several=False)
     assert segmentation._against(alone, found, False, 20)["auroc"]["mutual_information"] is None

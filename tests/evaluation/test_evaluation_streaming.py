@@ -193,6 +193,11 @@ def test_a_figure_that_one_chunk_has_not_is_none():
     assert found["mae"] == pytest.approx(np.abs(predictive.mean).mean())
 
 
+def test_a_single_example_has_no_intervals(model):
+    assert bc.evaluate(model, (X[:1], Y[:1]), **OPTIONS)["intervals"] == {}
+    assert set(bc.evaluate(model, (X[:2], Y[:2]), **OPTIONS)["intervals"]) == {"accuracy", "nll", "brier", "ece"}
+
+
 class TestPoissonBootstrap:
     def test_a_resample_without_copies_does_not_count(self):
         made = PoissonBootstrap(seed=0)

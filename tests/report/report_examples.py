@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 
@@ -18,6 +19,7 @@ MADE = {
 }
 NULL = {"mean": 0.02, "lower": 0.0113, "upper": 0.0307}
 UNCERTAIN = {"predictive_entropy": 0.4141, "expected_entropy": 0.3030, "mutual_information": 0.1111}
+OF_DRAWS = {"mutual_information_corrected": 0.1147, "disagreement": 0.2121, "variation_ratio": 0.1818}
 
 
 def ends(lower, upper):
@@ -25,7 +27,15 @@ def ends(lower, upper):
 
 
 def headline(accuracy, nll, **changes):
-    scores = {"accuracy": accuracy, "nll": nll, "brier": 0.0987, "ece": 0.0201, "ece_null": NULL, **UNCERTAIN}
+    scores = {
+        "accuracy": accuracy,
+        "nll": nll,
+        "brier": 0.0987,
+        "ece": 0.0201,
+        "ece_null": NULL,
+        **UNCERTAIN,
+        **OF_DRAWS,
+    }
     intervals = {"accuracy": ends(0.8712, 0.9345), "nll": ends(0.2011, 0.2999), "brier": ends(0.09, 0.11)}
     return {**scores, "intervals": {**intervals, "ece": ends(0.0044, 0.0366)}, **changes}
 
@@ -36,14 +46,23 @@ def classification(**changes):
         **{"risk_at_coverage_0.9": 0.0468, "coverage_at_risk_0.01": 0.6402, "coverage_at_risk_0.05": 0.9135},
     }
     auroc = {"predictive_entropy": 0.9321, "mutual_information": 0.9542, "energy": None}
-    strange = {"auroc": auroc, "fpr95": auroc, "aupr_in": auroc, "aupr_out": auroc, "num_images": 64, **UNCERTAIN}
+    strange = {
+        "auroc": auroc,
+        "fpr95": auroc,
+        "aupr_in": auroc,
+        "aupr_out": auroc,
+        "num_images": 64,
+        **UNCERTAIN,
+        **OF_DRAWS,
+    }
     return {
         **{"task": "classification", "dataset": "toys", "num_images": 250, **headline(0.9123, 0.2468)},
         "top_k": {"k": 5, "accuracy": 0.9876, "intervals": {}},
         "calibration": {"smooth": {"value": 0.0188, "null": NULL, "intervals": {"value": ends(0.0061, 0.0299)}}},
+        "brier_decomposition": {"reliability": 0.0071, "resolution": 0.8082, "intervals": {}},
         "selection": {"predictive_entropy": {**selected, "intervals": {}}},
         "ood": {"photo_patches": {**strange, "intervals": {"auroc": {"mutual_information": ends(0.9411, 0.9666)}}}},
-        "shift": {"contrast": [headline(0.9, 0.3), headline(0.7654, 0.8765)]},
+        "shift": {"contrast": [headline(0.9, 0.3)] * 4 + [headline(0.7654, 0.8765)]},
         "temperature_scaled": {"softmax_temperature": 1.3141, "scaled": "logits", **headline(0.9123, 0.2222)},
         **MADE,
         **changes,
@@ -56,14 +75,18 @@ def regression(**changes):
     return {
         **{"task": "regression", "dataset": "angles", "num_examples": 120, "targets": ["angle [degrees]"], **scores},
         "intervals": {"rmse": ends(2.9151, 3.3777), "nll": None},
-        "credible": {"0.9": {"picp": 0.8833, "mpiw": 9.8696, "interval_score": 12.345}},
-        "calibration": {"value": 0.0444, "null": NULL},
+        "credible": {"0.9": {"picp": 0.8833, "mpiw": 9.8696, "interval_score": 12.345, "intervals": {}}},
+        "calibration": {"value": 0.0444, "null": NULL, "intervals": {}},
         "ause": 0.1234,
         **{**stds, **UNCERTAIN},
         "ood": {
-            "inverted": {"auroc": {"epistemic_std": 0.4321, "spread": 0.6}, "epistemic_std": 3.3, "spread": 4.4321}
+            "inverted": {
+                **{key: {"epistemic_std": 0.4321, "spread": 0.6} for key in ("auroc", "fpr95", "aupr_in", "aupr_out")},
+                **{"epistemic_std": 3.3, "spread": 4.4321},
+                "intervals": {"auroc": {}},
+            }
         },
-        "shift": {"blur": [{**scores, "rmse": 4.6692}]},
+        "shift": {"blur": [{**scores, "rmse": 4.6692, "intervals": {}}] * 5},
         **MADE,
         **changes,
     }
@@ -72,16 +95,74 @@ def regression(**changes):
 def segmentation(**changes):
     scores = {"accuracy": 0.9512, "mean_iou": 0.6789, "nll": 0.1357, "brier": 0.0753, "ece": 0.0159}
     auroc = {"predictive_entropy": 0.8642, "mutual_information": 0.8024}
+    told_apart = dict.fromkeys(("auroc", "fpr95", "aupr_in", "aupr_out"), auroc)
     return {
         **{"task": "segmentation", "dataset": "scenes", "num_images": 40, **scores, **UNCERTAIN},
         "iou": {"background": 0.9753, "seven": 0.3579, "absent": None},
         "error_auroc": auroc,
         "intervals": {"accuracy": ends(0.9444, 0.9577), "mean_iou": ends(0.6501, 0.7002)},
-        "ood": {"inverted": {"auroc": auroc, **UNCERTAIN, "num_images": 40}},
-        "shift": {"blur": [{**scores, "mean_iou": 0.4567}]},
+        "ood": {"inverted": {**told_apart, **UNCERTAIN, "num_images": 40, "intervals": {}}},
+        "shift": {"blur": [{**scores, "mean_iou": 0.4567, "intervals": {}}] * 5},
         **MADE,
         **changes,
     }
+
+
+_SHIFTED = {
+    "classification": {"accuracy", "nll", "ece"},
+    "regression": {"rmse", "nll", "pinball"},
+    "segmentation": {"accuracy", "mean_iou", "nll"},
+}
+_NO_FIGURES = {"temperature", "softmax_temperature", "null", "ece_null", "intervals"}
+
+
+def with_every_interval(entry, path=(), numbers=None):
+    """The evaluation with other ends for the interval of each of its numbers, and these by their paths."""
+    numbers = itertools.count() if numbers is None else numbers
+    changed, found = dict(entry), {}
+    for key, value in entry.items():
+        if key in _NO_FIGURES:
+            continue
+        if isinstance(value, float) and "intervals" in entry:
+            found[*path, key] = _other_ends(next(numbers))
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            parts = [with_every_interval(part, (*path, key, i), numbers) for i, part in enumerate(value)]
+            changed[key] = [part for part, _ in parts]
+            found |= {name: interval for _, intervals in parts for name, interval in intervals.items()}
+        elif isinstance(value, dict) and value and all(isinstance(one, float | None) for one in value.values()):
+            found |= {(*path, key, name): _other_ends(next(numbers)) for name, one in value.items() if one is not None}
+        elif isinstance(value, dict):
+            changed[key], inside = with_every_interval(value, (*path, key), numbers)
+            found |= inside
+    if "intervals" in entry:
+        changed["intervals"] = {}
+        for name, interval in found.items():
+            of, *rest = name[len(path) :]
+            if not rest:
+                changed["intervals"][of] = interval
+            elif len(rest) == 1 and isinstance(entry[of], dict) and "intervals" not in entry[of]:
+                changed["intervals"].setdefault(of, {})[rest[0]] = interval
+    return changed, found
+
+
+def is_shown(interval, text):
+    """Whether a text has both ends, in any of the usual forms."""
+    forms = (".2f", ".3f", ".4f", ".3g", ".4g", ".1%")
+    pairs = [[format(interval[end], form).removesuffix("%") for end in ("lower", "upper")] for form in forms]
+    return any(between.join(pair) in text for pair in pairs for between in ("-", " to "))
+
+
+def is_left_out(path, task):
+    """Whether a number is in neither the report nor the table: some of those under corruptions."""
+    first, last = path[0], path[-1]
+    if first == "shift":
+        return last not in _SHIFTED[task]
+    unshown = {"temperature_scaled": {*UNCERTAIN, *OF_DRAWS}} if task == "classification" else {}
+    return last in unshown.get(first, ()) or (task == "regression" and first in UNCERTAIN)
+
+
+def _other_ends(i):
+    return ends((11 + i % 30) / 100, (61 + i // 30) / 100)
 
 
 EVALUATIONS = {"classification": classification, "regression": regression, "segmentation": segmentation}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 import report_examples as examples
 
-from bayesconv import figures, report
+from bayesconv import figures, metrics, report
+from bayesconv.metrics import calibration
 from bayesconv.report import captions, readings, wording
 from bayesconv.report.document import Listing, Paragraph, Picture, Table
 from bayesconv.report.training import Trained
@@ -54,13 +56,42 @@ class TestNumbers:
         document = report.document(examples.material())
         strange = _tables(document, "strange")["Test images against 64 of photo patches"]
         assert _row(strange, "mutual information") == {
-            **{"told apart by": "mutual information", "AUROC": "0.954", "95 % interval": "0.941 to 0.967"},
+            **{"told apart by": "mutual information", "AUROC": "0.954\n0.941 to 0.967"},
             **{"FPR95": "0.954", "AUPR in": "0.954", "AUPR out": "0.954"},
         }
         assert [row[0] for row in strange.rows] == ["predictive entropy", "mutual information"]  # energy is unknown
         shift = _tables(document, "shift")
-        assert shift["Accuracy by severity"].rows[0][:4] == ("contrast", "91.2\xa0%", "90.0\xa0%", "76.5\xa0%")
-        assert shift["NLL by severity"].rows[0][:4] == ("contrast", "0.2468", "0.3000", "0.8765")
+        values = [
+            [cell.split("\n")[0] for cell in shift[f"{name} by severity"].rows[0]] for name in ("Accuracy", "NLL")
+        ]
+        assert values[0] == ["contrast", "91.2\xa0%", *["90.0\xa0%"] * 4, "76.5\xa0%"]
+        assert values[1] == ["contrast", "0.2468", *["0.3000"] * 4, "0.8765"]
+
+    def test_uncertainties_of_each_set_with_those_of_draws(self):
+        found = _tables(report.document(examples.material()), "results")["Mean uncertainty"]
+        assert found.header == ("", "test images", "photo patches")
+        shown = {row[0]: row[1] for row in found.rows}
+        assert shown["the same, corrected [nats]"] == "0.1147"
+        assert shown["pairs of draws that disagree"] == "0.2121"
+        assert shown["draws not with the most (variation ratio)"] == "0.1818"
+
+    @pytest.mark.parametrize("task", examples.EVALUATIONS)
+    def test_severity_0_is_of_the_images_that_are_corrupted(self, task):
+        found = examples.EVALUATIONS[task]()
+        some = {**found, "nll": 0.5152, "intervals": {}}
+        document = report.document(examples.material(task, evaluation={**found, "uncorrupted": some}))
+        assert _tables(document, "shift")["NLL by severity"].rows[0][1] == "0.5152"
+
+    def test_fpr95_is_said_to_be_what_it_is(self):
+        rng = np.random.default_rng(0)
+        familiar, strange = rng.normal(size=200), rng.normal(1.0, 3.0, size=300)
+        passing = np.sort(familiar)[189]  # lets 190 of 200 pass
+        share = metrics.ood_report(familiar, strange).fpr95
+        assert share == np.mean(strange <= passing)
+        flagged = np.mean(familiar >= np.sort(strange)[15])  # of the test images, where 95 % of the strange are found
+        assert abs(flagged - share) > 0.1
+        text = _text(report.document(examples.material()))
+        assert "FPR95: the share of the strange set that passes as familiar where 95 % of the test set do." in text
 
     def test_scores_of_a_regression(self):
         document = report.document(examples.material("regression"))
@@ -70,9 +101,13 @@ class TestNumbers:
         assert tables["Central intervals"].rows == (
             ("90\xa0%", "88.3\xa0%", "81.2\xa0to\xa093.5\xa0%", "9.8696", "12.3450"),
         )
-        strange = _tables(document, "strange")["Strange sets against the test examples"]
-        assert strange.rows == (("inverted", "3.3000", "4.4321", "0.432", "0.600"),)
-        assert _tables(document, "shift")["RMSE by severity"].rows[0][:3] == ("blur", "3.1416", "4.6692")
+        strange = _tables(document, "strange")
+        assert strange["Mean spread of strange sets"].rows == (("inverted", "3.3000", "4.4321"),)
+        found = strange["Test examples against inverted"]
+        assert found.header == ("told apart by", "AUROC", "FPR95", "AUPR in", "AUPR out")
+        assert found.rows == (("epistemic spread", *["0.432"] * 4), ("total spread", *["0.600"] * 4))
+        shifted = _tables(document, "shift")["RMSE by severity"].rows[0][:3]
+        assert shifted == ("blur", "3.1416\n2.9151\xa0to\xa03.3777", "4.6692")
         intervals = _tables(document, "decisions")["Conformal intervals of coverage 0.9"]
         assert _row(intervals, "conformal, -0.3457 at both ends")["coverage"] == "90.1 %"
 
@@ -83,7 +118,8 @@ class TestNumbers:
         overlap = ("background", "0.975"), ("seven", "0.358"), ("absent", "-")
         assert tables["Overlap"].rows == overlap
         assert tables["Wrong pixels against right ones"].rows[0] == ("Mutual information", "0.802")
-        assert _tables(document, "shift")["Mean IoU by severity"].rows[0][:3] == ("blur", "0.6789", "0.4567")
+        shifted = _tables(document, "shift")["Mean IoU by severity"].rows[0][:3]
+        assert shifted == ("blur", "0.6789\n0.6501\xa0to\xa00.7002", "0.4567")
 
     def test_decisions(self):
         tables = _tables(report.document(examples.material()), "decisions")
@@ -115,6 +151,22 @@ class TestNumbers:
         assert [row[1] for row in tables["Seeds"].rows[:3]] == ["11", "5", "17"]
         assert _row(tables["Versions and machine"], "bayesconv, of the training")["version"] == "0.0.9"
 
+    @pytest.mark.parametrize("task", examples.EVALUATIONS)
+    def test_every_interval_is_shown(self, task):
+        found, intervals = examples.with_every_interval(examples.EVALUATIONS[task]())
+        text = _text(report.document(examples.material(task, evaluation=found)))
+        missing = {path for path, interval in intervals.items() if not examples.is_shown(interval, text)}
+        exact = {("credible", "0.9", "picp")}  # the coverage, whose interval is Clopper and Pearson's
+        assert missing - exact == {path for path in intervals if examples.is_left_out(path, task)}
+        assert "Below a number stands its 95 % interval." in text
+
+    @pytest.mark.parametrize("task", ["regression", "segmentation"])
+    def test_sentences_on_strange_sets_have_the_interval(self, task):
+        found, intervals = examples.with_every_interval(examples.EVALUATIONS[task]())
+        score = {"regression": "epistemic_std", "segmentation": "mutual_information"}[task]
+        ends = wording.ends(intervals["ood", "inverted", "auroc", score], ".2f").replace(wording.SPACE, " ")
+        assert f"95 % interval {ends}" in _text(report.document(examples.material(task, evaluation=found)))
+
 
 class TestReadings:
     @pytest.mark.parametrize(("ece", "place"), [(0.0307, "inside"), (0.0308, "above"), (0.0112, "below")])
@@ -123,6 +175,11 @@ class TestReadings:
         text = _text(report.document(examples.material(evaluation=evaluation)))
         assert f"The ECE of {ece:.4f} lies {place} the band of a calibrated model (0.0113 to 0.0307)" in text
         assert ("The best softmax temperature is 1.31: the model is too sure." in text) == (place == "above")
+
+    def test_an_error_below_the_band_is_as_rare_as_its_lower_end_says(self):
+        rarely = round(1 / calibration._CENTRAL[0])
+        sentence = readings.calibration("ECE", 0.0112, examples.NULL, "")
+        assert f"smaller than chance alone makes it {rarely - 1} times in {rarely}," in sentence
 
     @pytest.mark.parametrize(
         ("auroc", "verb"),

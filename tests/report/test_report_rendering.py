@@ -53,6 +53,13 @@ def parsed(page):
     return parser
 
 
+def test_an_interval_stands_below_its_number_in_a_number_cell():
+    table = Table("Scores", ("", "NLL"), (("test", "0.25\n0.20\xa0to\xa00.30"), ("other", "0.25")))
+    page = report.render(Document("t", "", (), (), (Section("s", "S", (table,)),), ""))
+    assert "<td>0.25 <small>0.20\xa0to\xa00.30</small></td>" in page
+    assert "<td>0.25</td>" in page
+
+
 @pytest.fixture(scope="module", params=examples.EVALUATIONS)
 def page(request):
     return report.render(report.document(examples.material(request.param), "the footer"))

@@ -1,0 +1,63 @@
+"""Mean uncertainties, and how well they tell strange sets apart, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bayesconv.evaluation.text import aligned, ends, figure, number, with_intervals
+
+SCORE_LABELS = {
+    "max_probability": "max. prob.",
+    "predictive_entropy": "total",
+    "expected_entropy": "aleatoric",
+    "mutual_information": "epistemic",
+    "energy": "energy",
+    "variation_ratio": "votes",
+    "top_class_stddev": "top std.",
+}
+_MEANS = {
+    "mutual_information": "epistemic",
+    "mutual_information_corrected": "corrected",
+    "expected_entropy": "aleatoric",
+    "predictive_entropy": "total",
+    "disagreement": "pairs",
+    "variation_ratio": "votes",
+}
+_FIGURES = {"auroc": "AUROC", "aupr_in": "AUPR in", "aupr_out": "AUPR out", "fpr95": "FPR95"}
+STRANGE_NOTES = [
+    "AUROC and AUPR: a set against the test set, AUPR in is of finding the test set, out of finding the other.",
+    "FPR95: the share of the set that passes as familiar where 95 % of the test set do.",
+]
+
+
+def uncertainty_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """Means of the test images and of each strange set, in nats but for the shares of draws."""
+    rows = [["uncertainty [nats]", *_MEANS.values()]]
+    for name, entry in {"test images": report, **report["ood"]}.items():
+        rows += with_intervals(name, [figure(entry, key, within=".4f") for key in _MEANS])
+    return rows
+
+
+def strange_lines(report: Mapping[str, Any], labels: Mapping[str, str] = SCORE_LABELS) -> list[str]:
+    """A block of rows for each set, under its name, which may be longer than a column.
+
+    Args:
+      report: Of any task.
+      labels: What each score is called that tells the sets from the test set.
+    """
+    blocks = [_strange_rows(entry, labels) for entry in report["ood"].values()]
+    header, *lines = aligned([["strange by", *labels.values()], *(row for block in blocks for row in block)])
+    written, remaining = [header], iter(lines)
+    for name, block in zip(report["ood"], blocks, strict=True):
+        written += [name, *(next(remaining) for _ in block)]
+    return written
+
+
+def _strange_rows(entry: Mapping[str, Any], labels: Mapping[str, str]) -> list[list[str]]:
+    rows: list[list[str]] = []
+    for key, label in ((key, label) for key, label in _FIGURES.items() if key in entry):
+        within = entry["intervals"].get(key, {})
+        found = [(number(entry[key].get(score), ".3f"), ends(within.get(score), ".2f")) for score in labels]
+        rows += with_intervals(f"  {label}", found)
+    return rows
