@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import html
 import itertools
-import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
+import browser
 import pytest
 import report_examples as examples
 
@@ -138,39 +135,12 @@ class TestEscaping:
         assert markup.tag("p", inner, "&", id='a"b') == '<p id="a&quot;b"><b>&lt;</b>&amp;</p>'
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# The report in a frame as wide as a screen, and what its layout is then; browsers have no windows that narrow.
-FRAME = """<!DOCTYPE html><body><p id="found"></p>
-<iframe id="frame" style="width:{width}px;height:844px;border:0" srcdoc="{page}"></iframe>
-<script>
-onload = () => {{
-  const page = document.getElementById("frame").contentDocument, root = page.documentElement;
-  const style = (name) => getComputedStyle(page.querySelector(name));
-  const sticksOut = (e) => e.getBoundingClientRect().right > {width} + 1 && !e.parentElement.closest(".scroll");
-  document.getElementById("found").textContent = JSON.stringify({{
-    overflow: root.scrollWidth - root.clientWidth,
-    out: [...page.querySelectorAll("body *")].filter(sticksOut).map((e) => e.tagName),
-    scrolling: [...page.querySelectorAll(".scroll")].filter((e) => e.scrollWidth > e.clientWidth).length,
-    pictures: [...page.images].map((e) => e.complete && e.naturalWidth),
-    font: parseFloat(style("body").fontSize), ink: style("body").color, ground: style("body").backgroundColor,
-  }});
-}};
-</script>"""
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
+@browser.needed
 class TestInABrowser:
-    def _layout(self, tmp_path, page, width, *options):
-        (tmp_path / "frame.html").write_text(FRAME.format(width=width, page=html.escape(page, quote=True)))
-        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1400,900", *options]
-        command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / "frame.html").as_uri()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-        return json.loads(html.unescape(re.search('<p id="found">(.*?)</p>', done.stdout, re.S)[1]))
-
     def test_on_a_phone_tables_scroll_and_the_page_does_not(self, tmp_path):
         name = "a_name_without_any_place_to_break_it_" * 4
         material = examples.material(name=name, configuration="key: " + "value " * 60)
-        found = self._layout(tmp_path, report.render(report.document(material)), 390)
+        found = browser.layout(tmp_path, report.render(report.document(material)), 390)
         assert found["overflow"] == 0
         assert found["out"] == []
         assert found["scrolling"] > 2
@@ -178,14 +148,14 @@ class TestInABrowser:
         assert found["font"] >= 16
 
     def test_on_a_desk_nothing_scrolls_sideways(self, tmp_path):
-        found = self._layout(tmp_path, report.render(report.document(examples.material())), 1280)
+        found = browser.layout(tmp_path, report.render(report.document(examples.material())), 1280)
         assert (found["overflow"], found["out"]) == (0, [])
         assert found["scrolling"] == 0
         assert _contrast(found["ink"], found["ground"]) > 7
 
     def test_in_the_dark(self, tmp_path):
         page = report.render(report.document(examples.material("segmentation")))
-        found = self._layout(tmp_path, page, 390, "--blink-settings=preferredColorScheme=0")
+        found = browser.layout(tmp_path, page, 390, "--blink-settings=preferredColorScheme=0")
         assert _luminance(found["ground"]) < 0.05
         assert _contrast(found["ink"], found["ground"]) > 7
 

@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+import browser
 import numpy as np
 import pytest
 
@@ -47,6 +48,25 @@ def _evaluation(folder):
 
 def _text(page):
     return re.sub(r"<[^>]+>", "\n", page).replace("\xa0", " ")
+
+
+@browser.needed
+class TestInABrowser:
+    def test_a_phone_shows_the_whole_report_of_a_run(self, run_dir, tmp_path):
+        page = report.write(run_dir).read_text()
+        found = browser.layout(tmp_path, page, 390)
+        assert (found["overflow"], found["out"]) == (0, [])
+        assert len(found["pictures"]) == page.count("<img ") == 3
+        assert min(found["pictures"]) > 300
+
+    def test_its_screenshot_has_words_and_pictures(self, run_dir, tmp_path):
+        path = report.write(run_dir)
+        picture = browser.screenshot(tmp_path, path, 1000, 6000)
+        ground = picture[-1, -1]
+        is_ink = np.abs(picture - ground).max(axis=-1) > 0.3
+        assert 0.01 < is_ink.mean() < 0.5
+        blue = np.array([0x00, 0x72, 0xB2]) / 255  # of the curves in both figures
+        assert (np.abs(picture - blue).max(axis=-1) < 0.02).sum() > 1000
 
 
 class TestWriting:
