@@ -125,6 +125,13 @@ def test_epochs_without_validation_or_with_nan_are_neither_drawn_nor_best():
     assert _line(nll, "best").get_xydata().tolist() == [[1, 2.2]]
 
 
+def test_a_single_epoch_is_seen():
+    nll, kl = plotting.learning_curves(HISTORY[:1])
+    lines = [_line(nll, "training"), _line(nll, "validation"), kl.get_lines()[0]]
+    assert [line.get_marker() for line in lines] == ["o"] * 3
+    assert _line(plotting.learning_curves(HISTORY)[0], "training").get_marker() != "o"
+
+
 def test_a_kl_of_zero_gets_a_linear_axis():
     _, kl = plotting.learning_curves([{"epoch": 1, "nll": 1.0, "kl": 0.0}, {"epoch": 2, "nll": 0.5, "kl": 0.0}])
     assert kl.get_yscale() == "linear"

@@ -74,11 +74,16 @@ def _draw_nll(history: Sequence[Row], ax: Axes) -> None:
     for key, label, color in (("nll", "training", BLUE), ("validation_nll", "validation", ORANGE)):
         rows = _rows_with(history, key)
         if rows:
-            ax.plot([row["epoch"] for row in rows], [row[key] for row in rows], color=color, label=label)
+            _plot(ax, rows, key, color=color, label=label)
     if all(row[key] > 0 for key in ("nll", "validation_nll") for row in _rows_with(history, key)):
         ax.set_yscale("log")
     ax.set(title="Negative log-likelihood", xlabel="epoch", ylabel="NLL [nats per example]")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+
+
+def _plot(ax: Axes, rows: Sequence[Row], key: str, **options: Any) -> None:
+    marker = "o" if len(rows) == 1 else ""  # a line through one point is none
+    ax.plot([row["epoch"] for row in rows], [row[key] for row in rows], marker=marker, **options)
 
 
 def _mark_best(best: Row, ax: Axes) -> None:
@@ -90,7 +95,7 @@ def _mark_best(best: Row, ax: Axes) -> None:
 
 def _draw_kl(history: Sequence[Row], ax: Axes) -> None:
     kl = [row["kl"] for row in history]
-    ax.plot([row["epoch"] for row in history], kl, color=BLUE)
+    _plot(ax, history, "kl", color=BLUE)
     ax.set(title="Divergence of the posterior from the prior", xlabel="epoch", ylabel="KL(q || p) [nats]")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if min(kl) > 0:
