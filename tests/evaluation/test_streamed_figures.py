@@ -267,6 +267,15 @@ class TestPixels:
         for name, value in exact["error_auroc"].items():
             _assert_enclosed(found["error_auroc"][name], value, name)
 
+    def test_the_error_of_a_calibrated_model_is_mirrored(self, images):
+        """Resampling raises it: without the mirror the interval would lie above the one in memory."""
+        predicted, _ = images
+        drawn = np.random.default_rng(5).random([40, 4, 5, 1])
+        labels = (predicted.mean.cumsum(axis=-1)[..., :-1] < drawn).sum(axis=-1)
+        exact = segmentation.scores(predicted, labels, class_names=["a", "b", "c"], num_resamples=RESAMPLES)
+        found = _streamed(Pixels(), predicted, labels, 16)
+        _assert_ends(found["intervals"]["expected_calibration_error"], exact["intervals"]["ece"], "ece")
+
     def test_where_no_pixel_is_wrong_nothing_finds_it(self, images):
         predicted, _ = images
         found = _streamed(Pixels(), predicted, predicted.mean.argmax(axis=-1), 16)

@@ -138,6 +138,7 @@ OF_FAILURES = {
     "risk": (lambda r: r.risk_at_coverage(0.7), functools.partial(metrics.risk_at_coverage, coverage=0.7)),
     "risk of all": (lambda r: r.risk_at_coverage(1.0), functools.partial(metrics.risk_at_coverage, coverage=1.0)),
     "coverage": (lambda r: r.coverage_at_risk(0.2), functools.partial(metrics.coverage_at_risk, risk=0.2)),
+    "coverage of more": (lambda r: r.coverage_at_risk(0.45), functools.partial(metrics.coverage_at_risk, risk=0.45)),
     "no risk": (lambda r: r.coverage_at_risk(0.0), functools.partial(metrics.coverage_at_risk, risk=0.0)),
 }
 
