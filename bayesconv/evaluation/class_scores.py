@@ -20,7 +20,7 @@ SHORT = {
     "expected_calibration_error": "ece",
 }
 COVERAGES, RISKS = (0.8, 0.9), (0.01, 0.05)
-_SELECTED_BY = ("predictive_entropy", "mutual_information", "max_probability")
+SELECTED_BY = ("predictive_entropy", "mutual_information", "max_probability")
 _SELECTION = {
     "aurc": "area_under_risk_coverage",
     "e_aurc": "excess_area_under_risk_coverage",
@@ -45,7 +45,7 @@ def of_probs(probs: Any, labels: Any, *, num_resamples: int) -> dict[str, Any]:
 
 def complete(predictive: Predictive, labels: Any, *, num_resamples: int, has_several: bool) -> dict[str, Any]:
     """The headline, top-k accuracy, the parts of the Brier score, every calibration error, and `selection`."""
-    probs, k = predictive.mean, min(5, predictive.mean.shape[-1] - 1)
+    probs, k = predictive.mean, num_guesses(predictive)
     found = _intervals(probs, labels, num_resamples, k=k)
     intervals = {short: ends(found[name]) for name, short in SHORT.items() if name in found}
     top = _with_ends({"accuracy": metrics.top_k_accuracy(probs, labels, k=k)}, found, {"accuracy": "top_k_accuracy"})
@@ -58,6 +58,11 @@ def complete(predictive: Predictive, labels: Any, *, num_resamples: int, has_sev
         "calibration": _calibration(probs, labels, found),
         "selection": _selection(predictive, labels, num_resamples, has_several),
     }
+
+
+def num_guesses(predictive: Predictive) -> int:
+    """The k of the top-k accuracy: of all classes but one, at most 5."""
+    return min(5, predictive.mean.shape[-1] - 1)
 
 
 def _of_uncertainties(predictive: Predictive, num_resamples: int) -> dict[str, Any]:
@@ -84,7 +89,7 @@ def _calibration(probs: Any, labels: Any, found: Mapping[str, Interval]) -> dict
 
 def _selection(predictive: Predictive, labels: Any, num_resamples: int, has_several: bool) -> dict[str, Any]:
     scores, losses = uncertainty_scores(predictive, has_several=has_several), wrong(predictive, labels)
-    return {name: _selected(scores[name], losses, num_resamples) for name in _SELECTED_BY if name in scores}
+    return {name: _selected(scores[name], losses, num_resamples) for name in SELECTED_BY if name in scores}
 
 
 def _selected(uncertainty: Any, losses: Any, num_resamples: int) -> dict[str, Any]:

@@ -43,13 +43,10 @@ def pixel_intervals(
     """
     if not num_resamples or len(confusions) < 2:
         return {}
-    num, means = len(confusions), {**_scores(probs, labels), **uncertainties}
-    is_wrong = probs.argmax(axis=1) != labels
+    num, is_wrong = len(confusions), probs.argmax(axis=1) != labels
     ranked = {name: _auroc(uncertainties[name], is_wrong, images, num) for name in found_by}
-    sums: dict[str, Floats] = {
-        name: np.bincount(images, weights=values, minlength=num).astype(np.float64) for name, values in means.items()
-    }
-    figures = _figures(np.asarray(confusions, np.float64), sums, _gaps(probs, labels, images, num))
+    sums = sums_by_image({**pixel_scores(probs, labels), **uncertainties}, images, num)
+    figures = _figures(np.asarray(confusions, np.float64), sums, gaps_by_image(probs, labels, images, num))
 
     def with_ranks(counts: Floats) -> dict[str, Floats]:
         return {**figures(counts), **{_auroc_by(name): auroc(counts) for name, auroc in ranked.items()}}
@@ -95,21 +92,49 @@ def _figures(confusions: Floats, sums: Mapping[str, Floats], gaps: Floats) -> Fi
     def figures(counts: Floats) -> dict[str, Floats]:
         confusion = np.tensordot(counts, confusions, axes=1)
         hits = np.diagonal(confusion, axis1=1, axis2=2)
-        pixels, union = confusion.sum(axis=(1, 2)), confusion.sum(axis=1) + confusion.sum(axis=2) - hits
-        pixels = np.where(pixels > 0, pixels, np.nan)  # every image of a resample may have ignored pixels only
-        overlap = hits / np.where(union > 0, union, np.nan)
-        return {
-            "accuracy": hits.sum(axis=1) / pixels,
-            "mean_iou": np.nansum(overlap, axis=1) / np.where(pixels > 0, (union > 0).sum(axis=1), np.nan),
-            "ece": np.abs(counts @ gaps).sum(axis=1) / pixels,
-            **{name: counts @ values / pixels for name, values in sums.items()},
-            **{_iou(k): overlap[:, k] for k in range(num_classes)},
-        }
+        found = figures_of_sums(hits, confusion.sum(axis=1), confusion.sum(axis=2), counts @ gaps)
+        pixels = some(confusion.sum(axis=(1, 2)))
+        overlap = found.pop("iou")
+        means = {name: counts @ values / pixels for name, values in sums.items()}
+        return {**found, **means, **{_iou(k): overlap[:, k] for k in range(num_classes)}}
 
     return figures
 
 
-def _scores(probs: Any, labels: Any) -> dict[str, Any]:
+def figures_of_sums(hits: Floats, predicted: Floats, labelled: Floats, gaps: Floats) -> dict[str, Floats]:
+    """Accuracy, IoU `[B, K]`, their mean and the ECE of B sets of pixels, NaN of a set without any.
+
+    Args:
+      hits: Pixels of each class that were predicted as such, `[B, K]`.
+      predicted: Pixels predicted as each class, `[B, K]`.
+      labelled: Pixels of each class, `[B, K]`.
+      gaps: Hits less confidences in each bin, `[B, bins]`.
+    """
+    pixels, union = some(labelled.sum(axis=1)), predicted + labelled - hits
+    overlap = hits / some(union)
+    return {
+        "accuracy": hits.sum(axis=1) / pixels,
+        "iou": overlap,
+        "mean_iou": np.nansum(overlap, axis=1) / np.where(pixels > 0, (union > 0).sum(axis=1), np.nan),
+        "ece": np.abs(gaps).sum(axis=1) / pixels,
+    }
+
+
+def some(counts: Floats) -> Floats:
+    """NaN for none: every image of a resample may have ignored pixels only."""
+    return np.where(counts > 0, counts, np.nan)
+
+
+def sums_by_image(values: Mapping[str, Any], images: Any, num_images: int) -> dict[str, Floats]:
+    """What values of M pixels sum to in each image, `[N]`, by name."""
+    return {
+        name: np.bincount(images, weights=of_pixels, minlength=num_images).astype(np.float64)
+        for name, of_pixels in values.items()
+    }
+
+
+def pixel_scores(probs: Any, labels: Any) -> dict[str, Any]:
+    """The NLL and the Brier score of each pixel, `[M]`."""
     of_label = probs[np.arange(len(labels)), labels].astype(np.float64)
     rest = np.square(probs, dtype=np.float64).sum(axis=1)
     return {
@@ -118,7 +143,7 @@ def _scores(probs: Any, labels: Any) -> dict[str, Any]:
     }
 
 
-def _gaps(probs: Any, labels: Any, images: Any, num_images: int) -> Any:
+def gaps_by_image(probs: Any, labels: Any, images: Any, num_images: int) -> Any:
     """Hits less confidences, summed by image and bin, `[N, bins]`."""
     confidence = probs.max(axis=1).astype(np.float64)
     cells = images * _BINS + equal_width_bins(confidence, _BINS)

@@ -28,12 +28,25 @@ def credible(predictive: Predictive, y: Any, num_resamples: int) -> dict[str, di
     """
     found = {}
     for level in LEVELS:
-        interval = interval_of(predictive, level)
-        if interval is not None:
-            by_example = _by_example(*interval, y, 1.0 - level)
+        by_example = credible_by_example(predictive, y, level)
+        if by_example is not None:
             scores = {name: float(np.mean(values)) for name, values in by_example.items()}
             found[f"{level:g}"] = {**scores, "intervals": resampled(means(by_example), len(y), num_resamples)}
     return found
+
+
+def credible_by_example(predictive: Predictive, y: Any, level: float) -> dict[str, Any] | None:
+    """What coverage, mean width and interval score are means of, `[N]`, or None without intervals."""
+    interval = interval_of(predictive, level)
+    if interval is None:
+        return None
+    lower, upper = interval
+    missed_by = np.maximum(lower - y, 0) + np.maximum(y - upper, 0)
+    return {
+        "picp": (missed_by == 0).mean(axis=1),
+        "mpiw": (upper - lower).mean(axis=1),
+        "interval_score": (upper - lower + 2 / (1.0 - level) * missed_by).mean(axis=1),
+    }
 
 
 def calibration(predictive: Predictive, y: Any, num_resamples: int) -> dict[str, Any] | None:
@@ -44,29 +57,30 @@ def calibration(predictive: Predictive, y: Any, num_resamples: int) -> dict[str,
       y: Targets `[N, T]`.
       num_resamples: Resamples behind the interval, a basic one, cut off at 0; 0 gives none.
     """
-    levels: Any = known_levels(predictive)
-    if levels:
-        below = np.stack([y < predictive.quantile(level) for level in levels], axis=-1)
-        found: dict[str, Any] = {"null": None, "below": below.mean(axis=(0, 1)).tolist()}
-    elif has_density(predictive) or has_moments(predictive):
-        pit = _pit(predictive, y)
-        levels, below = _PIT_LEVELS, pit[..., np.newaxis] <= _PIT_LEVELS
-        found = {"null": metrics.quantile_calibration_null(pit.size)._asdict()}
-    else:
+    below = below_quantiles(predictive, y)
+    if below is None:
         return None
+    levels = calibration_levels(predictive)
+    found: dict[str, Any] = {"null": None, "below": below.mean(axis=(0, 1)).tolist()}
+    if not known_levels(predictive):
+        found = {"null": metrics.quantile_calibration_null(y.size)._asdict()}
     error = _gap(below.mean(axis=1), levels)
     value = float(error(np.ones([1, len(y)]))["value"][0])
     return {"value": value, **found, "intervals": resampled(error, len(y), num_resamples, basic={"value": 0.0})}
 
 
-def _by_example(lower: Any, upper: Any, y: Any, miscoverage: float) -> dict[str, Any]:
-    """What `interval_coverage`, `mean_interval_width` and `interval_score` are means of, `[N]`."""
-    missed_by = np.maximum(lower - y, 0) + np.maximum(y - upper, 0)
-    return {
-        "picp": (missed_by == 0).mean(axis=1),
-        "mpiw": (upper - lower).mean(axis=1),
-        "interval_score": (upper - lower + 2 / miscoverage * missed_by).mean(axis=1),
-    }
+def calibration_levels(predictive: Predictive) -> Any:
+    """The levels `[L]` at which quantiles are looked at: those of a likelihood of quantiles, or every hundredth."""
+    return np.array(known_levels(predictive) or list(_PIT_LEVELS))
+
+
+def below_quantiles(predictive: Predictive, y: Any) -> Any:
+    """Whether each target is below its quantile of each level, `[N, T, L]`, or None without quantiles."""
+    if levels := known_levels(predictive):
+        return np.stack([y < predictive.quantile(level) for level in levels], axis=-1)
+    if has_density(predictive) or has_moments(predictive):
+        return _pit(predictive, y)[..., np.newaxis] <= _PIT_LEVELS
+    return None
 
 
 def _gap(below: Any, levels: Any) -> Figures:

@@ -10,11 +10,11 @@ import numpy as np
 
 from bayesconv import metrics
 from bayesconv.data import Dataset
-from bayesconv.evaluation.draws import evened
 from bayesconv.evaluation.intervals import LEVEL, SEED, resampled
 from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.quantile_scores import calibration, credible
-from bayesconv.evaluation.real_targets import gaussian_crps, has_density, has_moments, known_levels
+from bayesconv.evaluation.real_scores import mean_by_example, scores_by_example
+from bayesconv.evaluation.real_targets import has_moments, known_levels
 from bayesconv.evaluation.regression_tables import tables
 from bayesconv.evaluation.sets import corrupted, out_of_distribution, uncorrupted
 from bayesconv.evaluation.strangeness import told_apart
@@ -25,10 +25,6 @@ from bayesconv.prediction import Predictive
 from bayesconv.runs import Run
 
 __all__ = ["report", "scores", "tables"]
-
-_DRAWN = 1024  # targets an example behind a CRPS, at least
-_STDS = ("aleatoric_std", "epistemic_std", "total_std")
-_ENTROPIES = ("predictive_entropy", "expected_entropy", "mutual_information")
 
 
 def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> dict[str, Any]:
@@ -80,7 +76,7 @@ def scores(predictive: Predictive, targets: Any, *, num_resamples: int = 0) -> d
       intervals, next to them under `intervals`.
     """
     y = np.reshape(np.asarray(targets, float), predictive.mean.shape)
-    by_example = _by_example(predictive, y)
+    by_example = scores_by_example(predictive, y)
     return {
         **{name: _score(name, values) for name, values in by_example.items()},
         "intervals": {
@@ -91,26 +87,6 @@ def scores(predictive: Predictive, targets: Any, *, num_resamples: int = 0) -> d
         "calibration": calibration(predictive, y, num_resamples),
         "ause": _ause(predictive, np.abs(predictive.mean - y)),
     }
-
-
-def _by_example(predictive: Predictive, y: Any) -> dict[str, Any]:
-    """For each score and spread what it is a mean of, `[N]`, or None."""
-    error = predictive.mean - y
-    return {
-        "rmse": np.square(error).mean(axis=1),
-        "mae": np.abs(error).mean(axis=1),
-        "nll": _nll(predictive, y),
-        "crps": _crps(predictive, y),
-        "pinball": _pinball(predictive, y),
-        **{name: _finite(getattr(predictive, name, None)) for name in (*_STDS, *_ENTROPIES)},
-    }
-
-
-def _finite(values: Any) -> Any:
-    """Means over the targets of an example, `[N]`; None if one is infinite or not known."""
-    if values is None or not np.isfinite(values).all():
-        return None
-    return np.reshape(values, (len(values), -1)).mean(axis=1)
 
 
 def _score(name: str, values: Any) -> float | None:
@@ -130,31 +106,6 @@ def _intervals(by_example: dict[str, Any], num_resamples: int) -> dict[str, Any]
 
     ends = resampled(figures, len(known["rmse"]), num_resamples)
     return {name: ends.get(name) for name in by_example} if num_resamples else {}
-
-
-def _nll(predictive: Predictive, y: Any) -> Any:
-    if has_density(predictive):
-        return -predictive.log_prob(y)
-    if not has_moments(predictive):
-        return None
-    z = (y - predictive.mean) / predictive.total_std  # a single pass: a normal of these moments
-    return (0.5 * z**2 + np.log(predictive.total_std) + 0.5 * np.log(2 * np.pi)).sum(axis=1)
-
-
-def _crps(predictive: Predictive, y: Any) -> Any:
-    if not has_density(predictive):
-        return gaussian_crps(predictive, y)
-    count = max(1, _DRAWN // len(predictive.logits)) * len(predictive.logits)
-    drawn = evened(predictive, count).sample_targets(seed=SEED)
-    return np.array([metrics.sample_crps(drawn[:, n], y[n]) for n in range(len(y))])
-
-
-def _pinball(predictive: Predictive, y: Any) -> Any:
-    losses = []
-    for level in known_levels(predictive):
-        error = y - predictive.quantile(level)
-        losses.append(np.maximum(level * error, (level - 1.0) * error).mean(axis=1))
-    return np.mean(losses, axis=0) if losses else None
 
 
 def _ause(predictive: Predictive, errors: Any) -> float | None:
@@ -199,4 +150,4 @@ def _against(test: Predictive, strange: Predictive, num_resamples: int) -> dict[
 
 
 def _strangeness(predictive: Predictive) -> dict[str, Any]:
-    return {"epistemic_std": _finite(predictive.std), "spread": _finite(_spread(predictive))}
+    return {"epistemic_std": mean_by_example(predictive.std), "spread": mean_by_example(_spread(predictive))}

@@ -1,13 +1,15 @@
-"""AUROC of strange sets against a stream of familiar data, from uncertainties that are counted in bins."""
+"""How well strange sets are told from a stream of familiar data, from uncertainties that are counted in bins."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from bayesconv import metrics
 from bayesconv.evaluation.accumulators import edges_of
-from bayesconv.evaluation.uncertainties import mean_uncertainties, uncertainty_scores
-from bayesconv.metrics import RunningAuroc
+from bayesconv.evaluation.uncertainties import mean_uncertainties, uncertainties_by_example, uncertainty_scores
+from bayesconv.metrics import Enclosure, RunningAuroc
 from bayesconv.prediction import Predictive
 
 
@@ -17,8 +19,7 @@ class StrangeStreams:
     def __init__(self) -> None:
         self._familiar: dict[str, RunningAuroc] = {}
         self._edges: dict[str, Any] = {}
-        self._strange: dict[str, dict[str, RunningAuroc]] = {}
-        self._counts: dict[str, int] = {}
+        self._strange: dict[str, _Strange] = {}
 
     def update(self, predictive: Predictive, name: str | None = None) -> None:
         """Adds a chunk of familiar data, or of the set of that name."""
@@ -28,22 +29,12 @@ class StrangeStreams:
         if name is None:
             self._add_familiar(scores)
             return
-        self._counts[name] = self._counts.get(name, 0) + len(predictive.mean)
-        of_set = self._strange.setdefault(name, {})
-        for score, values in scores.items():
-            if score in self._edges:
-                of_set.setdefault(score, metrics.RunningAuroc(self._edges[score])).update(out_scores=values)
+        strange = self._strange.setdefault(name, _Strange(self._edges))
+        strange.update(predictive, scores)
 
     def result(self) -> dict[str, Any]:
-        """For each set the AUROC of each score, with the ends that enclose the exact one."""
-        found = {}
-        for name, accumulators in self._strange.items():
-            auroc = {}
-            for score, accumulator in accumulators.items():
-                accumulator.merge(self._familiar[score])
-                auroc[score] = accumulator.result()._asdict()
-            found[name] = {"auroc": auroc, "num_examples": self._counts[name]}
-        return found
+        """For each set AUROC, AUPR both ways and FPR95 of each score, enclosed, and mean uncertainties."""
+        return {name: strange.result(self._familiar) for name, strange in self._strange.items()}
 
     def _add_familiar(self, scores: dict[str, Any]) -> None:
         if not self._edges:
@@ -52,3 +43,38 @@ class StrangeStreams:
         for score, accumulator in self._familiar.items():
             if score in scores:
                 accumulator.update(in_scores=scores[score])
+
+
+class _Strange:
+    """One set: its scores in the bins of the familiar ones, and the sums of its uncertainties."""
+
+    def __init__(self, edges: dict[str, Any]) -> None:
+        self._edges, self._count = edges, 0
+        self._ranks: dict[str, RunningAuroc] = {}
+        self._totals: dict[str, float] = {}
+
+    def update(self, predictive: Predictive, scores: dict[str, Any]) -> None:
+        self._count += len(predictive.mean)
+        for score in scores.keys() & self._edges.keys():
+            ranks = self._ranks.setdefault(score, metrics.RunningAuroc(self._edges[score]))
+            ranks.update(out_scores=scores[score])
+        for name, values in uncertainties_by_example(predictive).items():
+            total = np.nan if values is None else float(np.sum(values, dtype=np.float64))
+            self._totals[name] = self._totals.get(name, 0.0) + total
+
+    def result(self, familiar: dict[str, RunningAuroc]) -> dict[str, Any]:
+        found = {score: self._told_from(familiar[score], score) for score in self._edges if score in self._ranks}
+        figures = ("auroc", "aupr_in", "aupr_out", "fpr95")
+        means = {name: None if np.isnan(total) else total / self._count for name, total in self._totals.items()}
+        return {
+            **{figure: {score: of_score[figure]._asdict() for score, of_score in found.items()} for figure in figures},
+            **means,
+            "num_examples": self._count,
+        }
+
+    def _told_from(self, familiar: RunningAuroc, score: str) -> dict[str, Enclosure]:
+        both = metrics.RunningAuroc(self._edges[score])
+        both.merge(familiar)
+        both.merge(self._ranks[score])
+        aupr_in, aupr_out = both.aupr(positive="in"), both.aupr(positive="out")
+        return {"auroc": both.result(), "aupr_in": aupr_in, "aupr_out": aupr_out, "fpr95": both.fpr()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 import bayesconv as bc
-from bayesconv.evaluation.accumulators import Accumulator, Classes, Pixels, RealTargets
+from bayesconv.evaluation.accumulators import Accumulator
+from bayesconv.evaluation.class_streams import Classes
+from bayesconv.evaluation.pixel_streams import Pixels
+from bayesconv.evaluation.real_streams import RealTargets
 from bayesconv.evaluation.strange_streams import StrangeStreams
 from bayesconv.layers import Layer
 from bayesconv.likelihoods import Likelihood
@@ -35,11 +39,11 @@ def evaluate(
 ) -> dict[str, Any]:
     """Scores a model, or an ensemble, on labelled data that need not fit in memory.
 
-    Predictions are made and forgotten chunk by chunk; the draws are the same for every chunk. Of the figures of a
-    classifier, accuracy, NLL, Brier score, the calibration errors of equal-width bins and all means are exact. AURC and
-    AUROC come from uncertainties that are counted in 2,000 bins, whose edges are quantiles of the first chunk: `value`
-    takes the examples of a bin for equal, and the exact figure certainly lies between `lower` and `upper`. Under
-    `intervals` are 95 % intervals of a bootstrap that gives each example a Poisson number of copies, 200 times.
+    Predictions are made and forgotten chunk by chunk; the draws of the weights are the same for every chunk. Figures
+    that are made of sums are exact. Figures of ranks, such as AURC, risk at a coverage, AUROC, AUPR and FPR95, come
+    from uncertainties that are counted in 2,000 bins, whose edges are quantiles of the first chunk: `value` takes the
+    examples of a bin for equal, and the exact figure certainly lies between `lower` and `upper`. Under `intervals` are
+    95 % intervals of a bootstrap that gives each example a Poisson number of copies, 200 times.
 
     Args:
       model: A layer from `[N, ..]` to what the likelihood takes, or a list of them, which count equally.
@@ -49,7 +53,7 @@ def evaluate(
       seed: Of the draws.
       method: `"sampling"`, or `"moments"` for a single pass without draws.
       ood: Further sets by name, without labels: arrays, or data sets of batches. Classes of images only.
-      chunk_size: Examples that are predicted together; memory grows with it, and with the draws.
+      chunk_size: Examples that are predicted together; memory grows with it and with the draws, not with the data.
       batch_size: Inputs in flight.
       calibration: Inputs for `BatchNorm(policy="recalibrated")`, see `bayesconv.predict`.
       progress: Whether to show a progress bar for each chunk.
@@ -79,7 +83,8 @@ def evaluate(
     for x, y in _chunks(_pairs(data), chunk_size):
         predictive = bc.predict(model, x, **options)
         accumulator.update(predictive, y)
-        strange.update(predictive)
+        if ood:
+            strange.update(predictive)
     for name, others in (ood or {}).items():
         for x, _ in _chunks(_unlabelled(others), chunk_size):
             strange.update(bc.predict(model, x, **options), name)
@@ -94,8 +99,8 @@ def _accumulator(family: Likelihood) -> Accumulator:
 
 
 def _pairs(data: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(data, tuple) and len(data) == 2 and len(data[0]) == len(data[1]) and np.ndim(data[1]) >= 1:
-        yield np.asarray(data[0]), np.asarray(data[1])
+    if isinstance(data, tuple) and len(data) == 2 and len(data[0]) == len(data[1]):
+        yield _pair(*data)
         return
     if not isinstance(data, Iterable):
         raise TypeError(f"`data` must be batches (x, y), or one pair of arrays. Received {type(data).__name__}.")
@@ -106,6 +111,21 @@ def _pairs(data: Any) -> Iterator[tuple[Any, Any]]:
                 f"Received one of {type(element).__name__}; zip images and labels, as tf.data.Dataset.zip does."
             )
         yield np.asarray(element[0]), np.asarray(element[1])
+
+
+def _pair(x: Any, y: Any) -> tuple[Any, Any]:
+    """Both as arrays; a tuple of two batches looks like one pair of arrays."""
+    with contextlib.suppress(ValueError):  # of parts of different shapes
+        if not all(map(_is_batch, (x, y))) and np.ndim(y) >= 1:
+            return np.asarray(x), np.asarray(y)
+    raise ValueError(
+        "A tuple as `data` is one pair of arrays, inputs [N, ..] and labels [N, ..]. Received a tuple of "
+        f"{type(x).__name__} and {type(y).__name__}; put batches in a list: [(x1, y1), (x2, y2)]."
+    )
+
+
+def _is_batch(part: Any) -> bool:
+    return isinstance(part, tuple) and len(part) == 2 and all(getattr(array, "ndim", 0) >= 1 for array in part)
 
 
 def _unlabelled(data: Any) -> Iterator[tuple[Any, Any]]:

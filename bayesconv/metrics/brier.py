@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bayesconv.metrics.bins import equal_width_bins
+from bayesconv.metrics.bins import BinSums, equal_width_bins
 from bayesconv.metrics.checks import Floats, check_labelled
 
 
@@ -69,6 +69,18 @@ def brier_decomposition(probs: npt.ArrayLike, labels: npt.ArrayLike, *, num_bins
     bins, outcome = equal_width_bins(p, num_bins), np.eye(p.shape[1])[y]
     parts = [_one_class(p[:, k], outcome[:, k], bins[:, k]) for k in range(p.shape[1])]
     return BrierDecomposition(*(float(part) for part in np.sum(parts, axis=0)))
+
+
+def decomposition_of_sums(sums: BinSums, num_classes: int) -> BrierDecomposition:
+    """The same of what `classwise_sums` returned, or of several of them added up.
+
+    A bin's sum of (f - f_b)^2 - 2 (f - f_b) (y - y_b) is that of (y - f)^2 - y, less n_b f_b^2 - 2 n_b f_b y_b.
+    """
+    size, f, y, squares = (np.reshape(part, (num_classes, -1)).astype(np.float64) for part in sums)
+    num, base_rate, n = size[0].sum(), y.sum(axis=1, keepdims=True) / size[0].sum(), np.maximum(size, 1)
+    within = squares - y - f**2 / n + 2 * f * y / n
+    parts = ((f - y) ** 2 / n, size * (y / n - base_rate) ** 2, size * base_rate * (1 - base_rate), within)
+    return BrierDecomposition(*(float(part.sum() / num) for part in parts))
 
 
 def _one_class(forecast: Floats, outcome: Floats, bins: npt.NDArray[np.int64]) -> Floats:

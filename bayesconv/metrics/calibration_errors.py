@@ -139,10 +139,8 @@ def smooth_calibration_error(probs: npt.ArrayLike, labels: npt.ArrayLike) -> flo
     References:
       Blasiok and Nakkiran, Smooth ECE: Principled Reliability Diagrams via Kernel Smoothing, 2023. arXiv:2309.12236
     """
-    p, y = check_labelled(probs, labels)
-    confidence = p.max(axis=1)
-    cells = np.minimum((confidence * _CELLS).astype(np.int64), _CELLS - 1)
-    return smooth_width(np.bincount(cells, weights=(p.argmax(axis=1) == y) - confidence, minlength=_CELLS) / len(p))
+    gaps = gaps_in_cells(probs, labels)
+    return smooth_width(gaps / len(np.asarray(labels)))
 
 
 def smooth_width(gaps: Floats) -> float:
@@ -159,6 +157,15 @@ def smooth_width(gaps: Floats) -> float:
         return float(np.abs(idct(modes * np.exp(-((frequencies * width) ** 2) / 2))).sum()) - width
 
     return float(brentq(excess, 0.0, 2.0, xtol=1e-9))  # E falls, and never exceeds 1
+
+
+def gaps_in_cells(probs: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+    """Hits less confidences, summed in equal cells of [0, 1]: what the smooth error is made of."""
+    p, y = check_labelled(probs, labels)
+    confidence = p.max(axis=1)
+    cells = np.minimum((confidence * _CELLS).astype(np.int64), _CELLS - 1)
+    gaps = (p.argmax(axis=1) == y) - confidence
+    return np.bincount(cells, weights=gaps, minlength=_CELLS).astype(np.float64)
 
 
 def calibration_null(

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bayesconv.metrics.bins import equal_mass_bins, equal_width_bins
+from bayesconv.metrics.bins import (
+    BinSums,
+    debiased_squared_gap,
+    equal_mass_bins,
+    equal_width_bins,
+    largest_gap,
+    mean_gap,
+)
 from bayesconv.metrics.calibration import NullBand, band_of
 from bayesconv.metrics.calibration_errors import smooth_width
 from bayesconv.metrics.checks import Floats, check_at_least, check_probs
@@ -49,6 +56,50 @@ def calibration_nulls(
     bands = {name: band_of(np.concatenate([block[name] for block in drawn]).tolist()) for name in drawn[0]}
     classwise = [_classwise_error(p, num_bins, rng) for _ in range(min(num_draws, _CLASSWISE_DRAWS))]
     return {**bands, "classwise_calibration_error": band_of(classwise)}
+
+
+def nulls_of_sums(sums: BinSums, *, num_draws: int = 1000, seed: int = 0) -> dict[str, NullBand]:
+    """The null bands of the errors of equal-width bins, if every example of a bin has the bin's mean confidence.
+
+    Args:
+      sums: What `confidence_sums` returned, or several of them added up.
+      num_draws: Simulated label sets.
+      seed: The same seed gives the same bands.
+
+    Raises:
+      ValueError: If `num_draws` is below 1.
+    """
+    check_at_least("num_draws", num_draws, 1)
+    rate = np.minimum(sums.probability / np.maximum(sums.size, 1), 1.0)
+    drawn = np.random.default_rng(seed).binomial(sums.size, rate, (num_draws, len(rate))).astype(np.float64)
+    squares = drawn * (1 - rate) ** 2 + (sums.size - drawn) * rate**2
+    sets = [BinSums(sums.size, sums.probability, right, off) for right, off in zip(drawn, squares, strict=True)]
+    gaps = {"expected": mean_gap, "maximum": largest_gap, "debiased_squared": debiased_squared_gap}
+    return {f"{name}_calibration_error": band_of([gap(one) for one in sets]) for name, gap in gaps.items()}
+
+
+def counted_quantile_null(num_targets: int, *, num_levels: int = 99, num_draws: int = 1000, seed: int = 0) -> NullBand:
+    """The `quantile_calibration_null` of any number of targets, of which no more than their counts are drawn.
+
+    Args:
+      num_targets: Number of targets.
+      num_levels: As in `quantile_calibration_error`.
+      num_draws: Simulated data sets.
+      seed: The same seed gives the same band.
+
+    Raises:
+      ValueError: If a number is below 1.
+
+    Example:
+      >>> 0.02 < counted_quantile_null(100).mean < 0.04
+      True
+    """
+    for name, value in (("num_targets", num_targets), ("num_levels", num_levels), ("num_draws", num_draws)):
+        check_at_least(name, value, 1)
+    cells = num_levels + 1  # between levels, which are equally probable
+    counts = np.random.default_rng(seed).multinomial(num_targets, [1 / cells] * cells, num_draws)
+    shares = counts.cumsum(axis=1)[:, :-1] / num_targets
+    return band_of(np.abs(shares - np.arange(1, cells) / cells).mean(axis=1).tolist())
 
 
 def _top_errors(confidence: Floats, num_bins: int, correct: npt.NDArray[np.bool_]) -> dict[str, Floats]:

@@ -109,7 +109,7 @@ def ood_aupr(in_scores: npt.ArrayLike, out_scores: npt.ArrayLike, *, positive: S
     from sklearn.metrics import average_precision_score
 
     familiar, strange = _both(in_scores, out_scores)
-    if _check_side(positive) == "in":
+    if check_side(positive) == "in":
         familiar, strange = -strange, -familiar
     return float(average_precision_score(*_labelled(familiar, strange)))
 
@@ -135,7 +135,7 @@ def ood_fpr(in_scores: npt.ArrayLike, out_scores: npt.ArrayLike, *, tpr: float =
       Liang et al., Enhancing the Reliability of Out-of-distribution Image Detection, ICLR 2018. arXiv:1706.02690
     """
     familiar, strange = _both(in_scores, out_scores)
-    if _check_side(positive) == "out":
+    if check_side(positive) == "out":
         familiar, strange = -strange, -familiar
     num_found = int(np.ceil(check_fraction("tpr", tpr) * len(familiar) - 1e-9))  # 0.95 * 20 may exceed 19 by rounding
     return float(np.mean(strange <= np.sort(familiar)[num_found - 1]))
@@ -171,7 +171,8 @@ def _labelled(familiar: Floats, strange: Floats) -> tuple[Integers, Floats]:
     return np.repeat([0, 1], [len(familiar), len(strange)]), np.concatenate([familiar, strange])
 
 
-def _check_side(positive: str) -> str:
+def check_side(positive: str) -> str:
+    """`positive` if it names one of the two sets."""
     if positive not in ("in", "out"):
         raise ValueError(f"`positive` must be 'in' or 'out', the set that is to be found. Received {positive!r}.")
     return positive

@@ -6,26 +6,29 @@ the largest one that any order within the bins would give: the exact figure is c
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
-from scipy.special import digamma
 
-from bayesconv.metrics.checks import Floats, Integers, check_scores
+from bayesconv.metrics.binned_ranks import (
+    Enclosure,
+    area_under_passed,
+    area_under_risk,
+    least_area_under_risk,
+    orders,
+    passing,
+    precision,
+    risk_of_surest,
+    safe_coverage,
+)
+from bayesconv.metrics.checks import Floats, Integers, check_fraction, check_scores
+from bayesconv.metrics.ood import Side, check_side
 from bayesconv.metrics.selective import check_ranked
 
-
-class Enclosure(NamedTuple):
-    """A figure from binned scores, and the ends between which the figure of the scores themselves certainly lies."""
-
-    value: float
-    lower: float
-    upper: float
+__all__ = ["Enclosure", "RunningAuroc", "RunningRiskCoverage"]
 
 
 class RunningAuroc:
-    """The `ood_auroc` of two streams of scores.
+    """The `ood_auroc` of two streams of scores, and with `aupr` and `fpr` the rest of their `ood_report`.
 
     Args:
       edges: `[B - 1]`, rising: what separates the B bins of scores. Best are quantiles of a first batch,
@@ -61,12 +64,57 @@ class RunningAuroc:
         Raises:
           ValueError: If either set is empty.
         """
-        if not self._inside.sum() or not self._outside.sum():
-            raise ValueError("`result` needs scores of both sets; call update(in_scores=..., out_scores=...) first.")
+        self._check_both("result")
         inside, outside = self._inside / self._inside.sum(), self._outside / self._outside.sum()
         won = float(outside @ (inside.cumsum() - inside))
         tied = float(outside @ inside)
         return Enclosure(won + tied / 2, won, won + tied)
+
+    def aupr(self, *, positive: Side = "out") -> Enclosure:
+        """The `ood_aupr`, with the scores of a bin taken for equal.
+
+        Args:
+          positive: "out" for finding strange inputs by high scores, "in" for finding familiar ones by low scores.
+
+        Raises:
+          ValueError: If either set is empty, or `positive` is another word.
+
+        Example:
+          >>> running = RunningAuroc(np.linspace(0, 1, 101))
+          >>> running.update(in_scores=[0.1, 0.2], out_scores=[0.3, 0.15])
+          >>> round(running.aupr().value, 4)
+          0.8333
+        """
+        self._check_both("aupr")
+        if check_side(positive) == "in":
+            return precision(self._inside, self._outside)
+        return precision(self._outside[::-1], self._inside[::-1])
+
+    def fpr(self, *, tpr: float = 0.95, positive: Side = "in") -> Enclosure:
+        """The `ood_fpr`, with the scores of a bin taken for equal: the upper end.
+
+        Args:
+          tpr: Share of the positive set that must be found.
+          positive: "in" for strange inputs that pass, "out" for familiar ones that are flagged.
+
+        Raises:
+          ValueError: If either set is empty, `tpr` is no share, or `positive` is another word.
+
+        Example:
+          >>> running = RunningAuroc(np.linspace(0, 1, 101))
+          >>> running.update(in_scores=[0.1, 0.2], out_scores=[0.3, 0.15])
+          >>> running.fpr().value
+          0.5
+        """
+        self._check_both("fpr")
+        check_fraction("tpr", tpr)
+        if check_side(positive) == "in":
+            return passing(self._inside, self._outside, tpr)
+        return passing(self._outside[::-1], self._inside[::-1], tpr)
+
+    def _check_both(self, method: str) -> None:
+        if not self._inside.sum() or not self._outside.sum():
+            raise ValueError(f"`{method}` needs scores of both sets; call update(in_scores=..., out_scores=...) first.")
 
     def _counted(self, name: str, scores: npt.ArrayLike) -> Integers:
         bins = np.searchsorted(self._edges, check_scores(name, scores))
@@ -74,7 +122,7 @@ class RunningAuroc:
 
 
 class RunningRiskCoverage:
-    """The `area_under_risk_coverage` of a stream of examples, for losses of 0 and 1.
+    """The `area_under_risk_coverage` of a stream of examples, for losses of 0 and 1, and what else follows from ranks.
 
     Args:
       edges: `[B - 1]`, rising: what separates the B bins of uncertainty, as in `RunningAuroc`.
@@ -112,30 +160,77 @@ class RunningRiskCoverage:
         Raises:
           ValueError: If there are no examples.
         """
+        found = orders(*self._counted("result"))
+        return Enclosure(*map(area_under_risk, found))
+
+    def excess_area(self) -> Enclosure:
+        """The `excess_area_under_risk_coverage`: the AURC less that of the best order, which is known exactly.
+
+        Raises:
+          ValueError: If there are no examples.
+
+        Example:
+          >>> running = RunningRiskCoverage(np.linspace(0, 1, 101))
+          >>> running.update([0.1, 0.9, 0.2, 0.3], [0, 1, 0, 0])
+          >>> round(running.excess_area().value, 4)
+          0.0
+        """
+        least = least_area_under_risk(*self._counted("excess_area"))
+        return Enclosure(*(area - least for area in self.result()))
+
+    def generalized_area(self) -> Enclosure:
+        """The `area_under_generalized_risk_coverage`.
+
+        Raises:
+          ValueError: If there are no examples.
+
+        Example:
+          >>> running = RunningRiskCoverage(np.linspace(0, 1, 101))
+          >>> running.update([0.1, 0.9, 0.2, 0.3], [0, 1, 0, 0])
+          >>> running.generalized_area().value
+          0.03125
+        """
+        return Enclosure(*map(area_under_passed, orders(*self._counted("generalized_area"))))
+
+    def risk_at_coverage(self, coverage: float = 0.8) -> Enclosure:
+        """The `risk_at_coverage`.
+
+        Args:
+          coverage: Share of the examples to keep, in (0, 1].
+
+        Raises:
+          ValueError: If there are no examples, or `coverage` is out of range.
+
+        Example:
+          >>> running = RunningRiskCoverage(np.linspace(0, 1, 101))
+          >>> running.update([0.1, 0.9, 0.2, 0.3], [0, 1, 0, 1])
+          >>> round(running.risk_at_coverage(0.75).value, 4)
+          0.3333
+        """
+        found = orders(*self._counted("risk_at_coverage"))
+        return Enclosure(*(risk_of_surest(runs, coverage) for runs in found))
+
+    def coverage_at_risk(self, risk: float = 0.05) -> Enclosure:
+        """The `coverage_at_risk`; the value takes the examples of a bin for equal and is the lower end.
+
+        Args:
+          risk: The mean loss to tolerate.
+
+        Raises:
+          ValueError: If there are no examples.
+
+        Example:
+          >>> running = RunningRiskCoverage(np.linspace(0, 1, 101))
+          >>> running.update([0.1, 0.9, 0.2, 0.3], [0, 1, 0, 1])
+          >>> running.coverage_at_risk(0.4).value
+          0.75
+        """
+        return safe_coverage(*self._counted("coverage_at_risk"), risk)
+
+    def _counted(self, method: str) -> tuple[Integers, Floats]:
         if not self._sizes.sum():
-            raise ValueError("`result` needs examples. Received none; call update(uncertainty, losses) first.")
-        sizes, failures = self._sizes, self._failures
-        rate, successes = failures / np.maximum(sizes, 1), sizes - failures
-        zeros, ones = np.zeros_like(rate), np.ones_like(rate)
-        last = _area(_woven(successes, failures), _woven(zeros, ones))
-        first = _area(_woven(failures, successes), _woven(ones, zeros))
-        return Enclosure(_area(sizes, rate), last, first)
-
-
-def _area(sizes: npt.NDArray, rates: Floats) -> float:
-    """The mean over k of the loss of the first k examples / k, for runs of `sizes` examples whose loss is `rates`.
-
-    Within a run that starts behind n examples of total loss L the terms are (L + (k - n) r) / k = r + (L - n r) / k,
-    and the sum of 1 / k from n + 1 to n + m is digamma(n + m + 1) - digamma(n + 1): nothing is as long as the data.
-    """
-    ends, losses = sizes.cumsum(), (sizes * rates).cumsum()
-    starts, before = ends - sizes, losses - sizes * rates
-    harmonic = digamma(ends + 1.0) - digamma(starts + 1.0)
-    return float((sizes * rates + (before - starts * rates) * harmonic).sum() / ends[-1])
-
-
-def _woven(a: npt.NDArray, b: npt.NDArray) -> npt.NDArray:
-    return np.stack([a, b], axis=1).ravel()
+            raise ValueError(f"`{method}` needs examples. Received none; call update(uncertainty, losses) first.")
+        return self._sizes, self._failures
 
 
 def _check_edges(edges: npt.ArrayLike) -> Floats:

@@ -45,18 +45,21 @@ def means(values: Mapping[str, npt.ArrayLike]) -> Figures:
 
 def class_scores(probs: npt.ArrayLike, labels: npt.ArrayLike, *, k: int = 5) -> Figures:
     """Accuracy, accuracy of the k most probable classes, NLL and Brier score."""
+    return means(scores_by_example(probs, labels, k=k))
+
+
+def scores_by_example(probs: npt.ArrayLike, labels: npt.ArrayLike, *, k: int = 5) -> dict[str, npt.NDArray]:
+    """What those are means of, `[N]`."""
     p, y = check_labelled(probs, labels)
     of_label = p[np.arange(len(y)), y]
     ahead = (p > of_label[:, None]) | ((p == of_label[:, None]) & (np.arange(p.shape[1]) < y[:, None]))
     rank = ahead.sum(axis=1)
-    return means(
-        {
-            "accuracy": rank < 1,
-            "top_k_accuracy": rank < k,
-            "negative_log_likelihood": -np.log(np.maximum(of_label, SMALLEST_PROBABILITY)),
-            "brier_score": ((p - np.eye(p.shape[1])[y]) ** 2).sum(axis=1),
-        }
-    )
+    return {
+        "accuracy": rank < 1,
+        "top_k_accuracy": rank < k,
+        "negative_log_likelihood": -np.log(np.maximum(of_label, SMALLEST_PROBABILITY)),
+        "brier_score": ((p - np.eye(p.shape[1])[y]) ** 2).sum(axis=1),
+    }
 
 
 def calibration_scores(

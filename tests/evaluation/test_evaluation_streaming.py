@@ -10,7 +10,8 @@ import tensorflow as tf
 
 import bayesconv as bc
 from bayesconv.evaluation import accumulators
-from bayesconv.evaluation.poisson import PoissonBootstrap
+from bayesconv.evaluation.poisson import PoissonSums, ends_of
+from bayesconv.evaluation.real_streams import RealTargets
 from bayesconv.evaluation.uncertainties import UNCERTAINTIES
 
 N = 90
@@ -18,6 +19,9 @@ X = np.random.default_rng(0).normal(size=[N, 4]).astype(np.float32)
 Y = np.random.default_rng(1).integers(0, 3, N)
 STRANGE = 3 * X[:50]
 OPTIONS = {"num_samples": 8, "seed": 3}
+INTERVAL = ("interval_coverage", "interval_width")
+MOMENTS = ("aleatoric_std", "total_std", "gaussian_crps")
+ENTROPIES = ("predictive_entropy", "expected_entropy", "mutual_information")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,9 @@ class TestClasses:
         entry = report["ood"]["strange"]["auroc"]["mutual_information"]
         assert entry["lower"] <= bc.metrics.ood_auroc(inside, outside) <= entry["upper"]
         assert entry["upper"] - entry["lower"] < 0.05
+        for name, exact in bc.metrics.ood_report(inside, outside)._asdict().items():
+            entry = report["ood"]["strange"][name]["mutual_information"]
+            assert entry["lower"] - 1e-12 <= exact <= entry["upper"] + 1e-12
         assert report["ood"]["strange"]["num_examples"] == 50
 
     @pytest.mark.parametrize("size", [7, 30, 1000])
@@ -101,6 +108,9 @@ class TestClasses:
             ([], {}, "needs examples"),
             ([X], {}, r"must hold batches \(x, y\). Received one of ndarray"),
             ([(X[:3], Y[:2])], {}, "one label for each input. Received 3 inputs, 2 labels"),
+            (((X, Y), (X, Y)), {}, r"one pair of arrays.* Received a tuple of tuple and tuple; put batches in a list"),
+            (([X, Y], [X, Y]), {}, r"Received a tuple of list and list; put batches in a list: \[\(x1, y1\)"),
+            (((X[:2], X[2:4]), (X[:2], X[2:4])), {}, "Received a tuple of tuple and tuple"),
             ((X, Y), {"likelihood": "bernoulli"}, "task of a likelihood must be one of .* Received 'multilabel'"),
             ((X, X[:, :3]), {"likelihood": "normal", "ood": {"a": X}}, "classes of images. Received .* of regression"),
         ],
@@ -108,6 +118,11 @@ class TestClasses:
     def test_what_does_not_fit_is_refused(self, model, data, options, expected):
         with pytest.raises(ValueError, match=expected):
             bc.evaluate(model, data, **OPTIONS, **options)
+
+    @pytest.mark.parametrize("make", [list, lambda batches: [list(batch) for batch in batches], iter])
+    def test_two_batches_in_a_list_are_batches(self, model, report, make):
+        found = bc.evaluate(model, make([(X[:45], Y[:45]), (X[45:], Y[45:])]), **OPTIONS)
+        assert (found["num_examples"], found["accuracy"]) == (N, pytest.approx(report["accuracy"]))
 
     def test_what_is_no_data_at_all_is_refused(self, model):
         with pytest.raises(TypeError, match="must be batches"):
@@ -166,9 +181,19 @@ class TestOtherTargets:
     @pytest.mark.parametrize(
         ("likelihood", "outputs", "method", "missing"),
         [
-            ({"name": "quantiles", "levels": [0.1, 0.5, 0.9]}, 3, "sampling", {"interval", "aleatoric", "gaussian"}),
-            ("heteroscedastic_normal", 2, "moments", {"interval"}),
-            ({"name": "student_t", "df": 2.0}, 2, "sampling", {"aleatoric", "gaussian"}),
+            (
+                {"name": "quantiles", "levels": [0.1, 0.5, 0.9]},
+                3,
+                "sampling",
+                {*INTERVAL, *MOMENTS, *ENTROPIES, "nll", "crps"},
+            ),
+            (
+                "heteroscedastic_normal",
+                2,
+                "moments",
+                {*INTERVAL, "pinball", "predictive_entropy", "mutual_information"},
+            ),
+            ({"name": "student_t", "df": 2.0}, 2, "sampling", {*MOMENTS, "pinball"}),
         ],
     )
     def test_what_a_likelihood_has_not_is_none(self, likelihood, outputs, method, missing):
@@ -177,7 +202,7 @@ class TestOtherTargets:
         y = np.random.default_rng(2).normal(size=[N, 1])
         options = OPTIONS if method == "sampling" else {"method": method}
         found = bc.evaluate(model, (X, y), likelihood=likelihood, chunk_size=40, **options)
-        assert {name.partition("_")[0] for name, value in found.items() if value is None} == missing
+        assert {name for name, value in found.items() if value is None} == missing
         mean = bc.predict(model, X, likelihood=likelihood, **options).mean
         assert found["mae"] == pytest.approx(np.abs(mean - y).mean(), rel=1e-5)
         assert json.loads(json.dumps(found, allow_nan=False)) == found
@@ -185,7 +210,7 @@ class TestOtherTargets:
 
 def test_a_figure_that_one_chunk_has_not_is_none():
     predictive = bc.predict(bc.Affine(4, 1), X, num_samples=2, likelihood="normal")
-    made = accumulators.RealTargets()
+    made = RealTargets()
     made.update(predictive, np.zeros(N))
     made.update(dataclasses.replace(predictive, likelihood="student_t", samples=None), np.zeros(N))
     found = made.result()
@@ -194,43 +219,53 @@ def test_a_figure_that_one_chunk_has_not_is_none():
 
 
 def test_a_single_example_has_no_intervals(model):
-    assert bc.evaluate(model, (X[:1], Y[:1]), **OPTIONS)["intervals"] == {}
-    assert set(bc.evaluate(model, (X[:2], Y[:2]), **OPTIONS)["intervals"]) == {"accuracy", "nll", "brier", "ece"}
+    nothing = {"lower": None, "upper": None}
+    single = bc.evaluate(model, (X[:1], Y[:1]), **OPTIONS)["intervals"]
+    assert {name for name, ends in single.items() if ends == nothing} == set(single)
+    assert set(single) >= {"accuracy", "nll", "brier", "ece"}
+    assert nothing not in bc.evaluate(model, (X[:2], Y[:2]), **OPTIONS)["intervals"].values()
 
 
-class TestPoissonBootstrap:
+class TestPoissonSums:
     def test_a_resample_without_copies_does_not_count(self):
-        made = PoissonBootstrap(seed=0)
-        made.update(np.array([[0.9, 0.1]] * 2), np.zeros(2, int))
-        assert (made._sums[:, 3] == 0).mean() > 0.05  # 1 in 7 expected
-        found = made.intervals({"ece": 0.1})
-        assert found["accuracy"] == {"lower": 1.0, "upper": 1.0}
-        assert found["nll"]["lower"] == pytest.approx(-np.log(0.9))
+        made = PoissonSums(seed=0)
+        made.update({"nll": [-np.log(0.9)] * 2})
+        rows = made.means()["nll"]
+        assert np.isnan(rows).mean() > 0.05  # 1 in 7 expected
+        assert ends_of(rows) == {"lower": pytest.approx(-np.log(0.9)), "upper": pytest.approx(-np.log(0.9))}
+        assert ends_of(np.array([0.5, np.nan])) == {"lower": None, "upper": None}
 
     def test_its_sums_are_those_of_the_copies(self):
-        probs = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
-        labels = np.array([0, 0, 1])
-        made = PoissonBootstrap(num_resamples=5, seed=7)
-        made.update(probs[:2], labels[:2])
-        made.update(probs[2:], labels[2:])
+        values = np.random.default_rng(0).normal(size=[3, 2])
+        made = PoissonSums(num_resamples=5, seed=7)
+        made.update({"a": values[:2], "b": values[:2, 0]})
+        made.update({"a": values[2:], "b": values[2:, 0]})
         rng = np.random.default_rng(7)
         counts = np.concatenate([rng.poisson(1.0, [5, 2]), rng.poisson(1.0, [5, 1])], axis=1)
-        for i, row in enumerate(counts):
-            p, y = np.repeat(probs, row, axis=0), np.repeat(labels, row)
-            assert made._sums[i, 3] == row.sum()
-            if len(y):
-                assert made._sums[i, 1] / len(y) == pytest.approx(bc.metrics.negative_log_likelihood(p, y))
-                error = np.abs(made._gaps[i]).sum() / len(y)
-                assert error == pytest.approx(bc.metrics.expected_calibration_error(p, y))
+        for row, of_a, of_b in zip([[1, 1, 1], *counts], made.sums("a"), made.sums("b"), strict=True):
+            np.testing.assert_allclose(of_a, np.repeat(values, row, axis=0).sum(axis=0), atol=1e-12)
+            assert of_b == pytest.approx(of_a[0])
+        assert made.num_examples == 3
+        np.testing.assert_allclose(made.means()["a"][0], values.mean(axis=0))
+
+    def test_what_a_chunk_does_not_have_has_no_mean(self):
+        made = PoissonSums(num_resamples=50)
+        for chunk in ({"a": [1.0], "b": None}, {"a": [2.0], "b": [1.0]}, {"a": [3.0], "b": [1.0]}):
+            made.update(chunk)
+        assert made.means()["b"] is None
+        assert made.means()["a"][0] == 2.0
+
+    def test_a_figure_that_resampling_raises_is_mirrored_and_cut_off(self):
+        rows = np.concatenate([[0.1], np.linspace(0.12, 0.3, 100)])
+        assert ends_of(rows, level=0.9, least=0.0) == {"lower": 0.0, "upper": pytest.approx(0.071)}
 
     def test_its_intervals_hold_the_mean_as_often_as_they_say(self):
         # 200 data sets at a level of 0.9: within 0.84 and 0.96 but for 1 in 200.
         rng, held = np.random.default_rng(0), 0
         for seed in range(200):
-            made = PoissonBootstrap(seed=seed, level=0.9)
-            labels = (rng.random(100) < 0.3).astype(int)
-            made.update(np.tile([0.8, 0.2], (100, 1)), labels)
-            ends = made.intervals({"ece": 0.0})["accuracy"]
+            made = PoissonSums(seed=seed)
+            made.update({"accuracy": rng.random(100) > 0.3})
+            ends = ends_of(made.means()["accuracy"], level=0.9)
             held += ends["lower"] <= 0.7 <= ends["upper"]
         assert 0.84 <= held / 200 <= 0.96
 
