@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from bayesconv.evaluation.text import aligned, ends, figure, manner_of, severities, with_intervals
-from bayesconv.evaluation.uncertainty_tables import SCORE_LABELS, STRANGE_NOTES, strange_lines, uncertainty_rows
+from bayesconv.evaluation.uncertainty_tables import (
+    SCORE_LABELS,
+    STRANGE_NOTES,
+    strange_lines,
+    uncertainty_notes,
+    uncertainty_rows,
+)
 
 _ABSTAINED = {
     "aurc": "AURC",
@@ -83,10 +89,8 @@ def _shift_rows(report: Mapping[str, Any]) -> list[list[str]]:
 def _notes(report: Mapping[str, Any]) -> list[str]:
     notes = [
         'NLL in nats per image. A calibrated model\'s error falls into the range "if calibrated" 19 times in 20.',
-        "Epistemic is mutual information, and beside it what it would be with more draws; aleatoric expected",
-        "entropy, total predictive entropy, all means. Pairs: share of pairs of draws whose top classes differ;",
-        "votes: share of draws that are not with the most. Risk: share of errors among the surest images; kept:",
-        "largest share of images with at most that risk.",
+        *uncertainty_notes(report),
+        "Risk: share of errors among the surest images; kept: largest share of images with at most that risk.",
         *(STRANGE_NOTES if report["ood"] else []),
     ]
     if report.get("calibrated"):

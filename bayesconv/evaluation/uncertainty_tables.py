@@ -24,6 +24,7 @@ _MEANS = {
     "disagreement": "pairs",
     "variation_ratio": "votes",
 }
+_OF_DRAWS = ("mutual_information_corrected", "disagreement", "variation_ratio")
 _FIGURES = {"auroc": "AUROC", "aupr_in": "AUPR in", "aupr_out": "AUPR out", "fpr95": "FPR95"}
 STRANGE_NOTES = [
     "AUROC and AUPR: a set against the test set, AUPR in is of finding the test set, out of finding the other.",
@@ -33,10 +34,27 @@ STRANGE_NOTES = [
 
 def uncertainty_rows(report: Mapping[str, Any]) -> list[list[str]]:
     """Means of the test images and of each strange set, in nats but for the shares of draws."""
-    rows = [["uncertainty [nats]", *_MEANS.values()]]
+    shown = {key: label for key, label in _MEANS.items() if has_draws(report) or key not in _OF_DRAWS}
+    rows = [["uncertainty [nats]", *shown.values()]]
     for name, entry in {"test images": report, **report["ood"]}.items():
-        rows += with_intervals(name, [figure(entry, key, within=".4f") for key in _MEANS])
+        rows += with_intervals(name, [figure(entry, key, within=".4f") for key in shown])
     return rows
+
+
+def has_draws(report: Mapping[str, Any]) -> bool:
+    """Whether predictions are averages over draws, and no single pass."""
+    return bool(report["method"] == "sampling")
+
+
+def uncertainty_notes(report: Mapping[str, Any]) -> list[str]:
+    """What the columns of the means are."""
+    if not has_draws(report):
+        return ["Epistemic is mutual information, aleatoric expected entropy, total predictive entropy, all means."]
+    return [
+        "Epistemic is mutual information, and beside it what it would be with more draws; aleatoric expected",
+        "entropy, total predictive entropy, all means. Pairs: share of pairs of draws whose top classes differ;",
+        "votes: share of draws that are not with the most.",
+    ]
 
 
 def strange_lines(report: Mapping[str, Any], labels: Mapping[str, str] = SCORE_LABELS) -> list[str]:
