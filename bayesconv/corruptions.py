@@ -18,7 +18,7 @@ register, names, get, resolve = REGISTRY.register, REGISTRY.names, REGISTRY.get,
 describe, options, check_options = REGISTRY.describe, REGISTRY.options, REGISTRY.check_options
 
 SEVERITIES = (1, 2, 3, 4, 5)
-MOVING = ("rotation", "translation")  # which part pixels from their classes, and images from targets that say where
+MOVING = ("rotation", "translation")  # which part pixels from their classes
 Array = np.ndarray[Any, Any]
 Generator = np.random.Generator
 
@@ -43,7 +43,8 @@ def corrupt(
       value_range: The values of black and white; the result stays between them.
 
     Returns:
-      float32 `[N, H, W, C]`.
+      float32 `[N, H, W, C]`. Targets that say where something is, or how it is turned, are true no longer after a
+      rotation or a translation.
 
     Raises:
       ValueError: If the images, the severity or the range are none, or an option does not fit.

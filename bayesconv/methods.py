@@ -27,10 +27,12 @@ def options_of(method: Any) -> Options | None:
       (None, 'ignored')
     """
     name, given = _split(method)
-    if name not in METHODS:
+    if not (isinstance(name, str) and name in METHODS):
         raise ValueError(unknown_name_message("value of `method`", name, METHODS))
     accepted = [field.name for field in dataclasses.fields(Options)] if name == "moments" else []
     for option in given:
+        if not accepted:
+            raise ValueError(f"method={name!r} takes no options here. Received {option!r}; leave it out.")
         if option not in accepted:
             raise ValueError(unknown_name_message(f"option of method={name!r}", option, accepted))
     return Options(**given) if name == "moments" else None
@@ -39,4 +41,6 @@ def options_of(method: Any) -> Options | None:
 def _split(method: Any) -> tuple[Any, dict[str, Any]]:
     if not isinstance(method, Mapping):
         return method, {}
+    if "name" not in method:
+        raise ValueError(f"A mapping that chooses `method` needs a 'name'. Received keys {sorted(map(str, method))}.")
     return method.get("name"), {key: value for key, value in method.items() if key != "name"}

@@ -232,12 +232,16 @@ def test_a_deleted_model_is_freed():
         ({"num_samples": 2.0}, r"`num_samples` must be a positive int\. Received 2\.0"),
         ({"batch_size": -1}, r"`batch_size` must be a positive int\. Received -1"),
         ({"method": "samplng"}, r"Unknown value of `method` 'samplng'.*Did you mean 'sampling'\?"),
-        ({"method": {"covariance": "ignored"}}, r"Unknown value of `method` None; choose one of"),
+        ({"method": {"covariance": "ignored"}}, r"needs a 'name'. Received keys \['covariance'\]"),
+        ({"method": np.array(["moments"])}, r"Unknown value of `method` array\(\['moments'\]"),
         (
             {"method": {"name": "moments", "covarance": "ignored"}},
             r"Unknown option of method='moments' 'covarance'.*Did you mean 'covariance'\?",
         ),
-        ({"method": {"name": "sampling", "covariance": "ignored"}}, "Unknown option of method='sampling' 'cov"),
+        (
+            {"method": {"name": "sampling", "covariance": "ignored"}},
+            "method='sampling' takes no options here. Received 'cov",
+        ),
         ({"method": {"name": "moments", "max_pool": "mean"}}, r"Unknown value of `max_pool` 'mean'"),
         ({"weights": "coherent"}, r"Unknown value of `weights` 'coherent'; choose one of \['mean', 'sample'\]"),
         ({"likelihood": "categoric"}, r"Unknown likelihood 'categoric'.*Did you mean 'categorical'\?"),

@@ -102,7 +102,7 @@ def _source(result: Mapping[str, Any]) -> str:
 
 def _too_few(result: Mapping[str, Any]) -> str:
     # The quantile of n scores that is needed is number (n + 1) * coverage, which there must be.
-    fewest = math.ceil(1 / (1 - result["coverage"]) - 1 - 1e-9)
+    fewest = math.ceil((1 - 1e-9) / (1 - result["coverage"]) - 1)
     return f"These are too few, so that everything is held: a coverage of {result['coverage']:g} takes {fewest}."
 
 

@@ -9,8 +9,7 @@ from bayesconv import metrics
 from bayesconv.evaluation.intervals import LEVEL, SEED, ends, resampled
 from bayesconv.evaluation.uncertainties import mean_uncertainties, uncertainties_by_example, uncertainty_scores, wrong
 from bayesconv.metrics import Interval
-from bayesconv.metrics.weighted_brier import PARTS_RAISED_BY_RESAMPLING, brier_parts
-from bayesconv.metrics.weighted_scores import CLASSWISE_LIMIT, means
+from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
 
 SHORT = {
@@ -54,7 +53,7 @@ def complete(predictive: Predictive, labels: Any, *, num_resamples: int, has_sev
         "intervals": {**intervals, **_of_uncertainties(predictive, num_resamples)},
         **mean_uncertainties(predictive),
         "top_k": {"k": k, **top},
-        "brier_decomposition": _brier_parts(probs, labels, num_resamples),
+        "brier_decomposition": metrics.brier_decomposition(probs, labels)._asdict(),
         "calibration": _calibration(probs, labels, found),
         "selection": _selection(predictive, labels, num_resamples, has_several),
     }
@@ -68,13 +67,6 @@ def num_guesses(predictive: Predictive) -> int:
 def _of_uncertainties(predictive: Predictive, num_resamples: int) -> dict[str, Any]:
     known = {name: values for name, values in uncertainties_by_example(predictive).items() if values is not None}
     return resampled(means(known), len(predictive.mean), num_resamples)
-
-
-def _brier_parts(probs: Any, labels: Any, num_resamples: int) -> dict[str, Any]:
-    is_small = probs.size <= CLASSWISE_LIMIT
-    options: dict[str, Any] = {"basic": PARTS_RAISED_BY_RESAMPLING}
-    found = resampled(brier_parts(probs, labels), len(probs), num_resamples, **options) if is_small else {}
-    return {**metrics.brier_decomposition(probs, labels)._asdict(), "intervals": found}
 
 
 def _calibration(probs: Any, labels: Any, found: Mapping[str, Interval]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def number(value: float | None, form: str = ".4f") -> str:
     """A number; a dash for None."""
-    return "-" if value is None else format(value, form)
+    return "-" if value is None else format(value, f"z{form}")  # z: no minus before a zero
 
 
 def ends(interval: Mapping[str, float | None] | None, form: str = ".3f") -> str:
@@ -32,12 +32,12 @@ def ends(interval: Mapping[str, float | None] | None, form: str = ".3f") -> str:
     Example:
       >>> ends({"lower": 0.25, "upper": 0.5}), ends({"lower": 0.25, "upper": 0.5}, ".1%"), ends(None)
       ('0.250-0.500', '25.0-50.0', '-')
-      >>> ends({"lower": -0.5, "upper": 0.5}, ".1f")
-      '-0.5 to 0.5'
+      >>> ends({"lower": -0.5, "upper": 0.5}, ".1f"), ends({"lower": -1e-6, "upper": 0.5}, ".1f")
+      ('-0.5 to 0.5', '0.0-0.5')
     """
     if not interval or interval["lower"] is None or interval["upper"] is None:
         return "-"
-    low, high = (format(interval[end], form).removesuffix("%") for end in ("lower", "upper"))
+    low, high = (number(interval[end], form).removesuffix("%") for end in ("lower", "upper"))
     return f"{low}{' to ' if '-' in low else '-'}{high}"
 
 
@@ -64,7 +64,10 @@ def with_intervals(label: str, figures: Iterable[tuple[str, str]]) -> list[list[
 
 
 def severities(report: Mapping[str, Any], corruption: str) -> list[Mapping[str, Any]]:
-    """Scores of the same images as they are, and under each severity of a corruption."""
+    """Scores of the same images as they are, and under each severity of a corruption.
+
+    A report of an earlier version does not have the former: those of all test images stand for them.
+    """
     return [report.get("uncorrupted") or report, *report["shift"][corruption]]
 
 

@@ -141,9 +141,8 @@ def _score_rows(report: Numbers, scaled: Numbers | None) -> Iterator[list[str]]:
         found = ends(entry["intervals"].get("value"))
         yield [f"{words(name)} calibration error", number(entry["value"]), found, ends(entry["null"]), *rest]
     parts = report.get("brier_decomposition") or {}
-    for name in (name for name in parts if name != "intervals"):
-        found = ends((parts.get("intervals") or {}).get(name))
-        yield [f"Brier score, {words(name)}", number(parts[name]), found, "", *rest]
+    for name in parts:
+        yield [f"Brier score, {words(name)}", number(parts[name]), "", "", *rest]
 
 
 def _uncertainty_table(report: Numbers) -> Block:

@@ -293,7 +293,7 @@ class TestConformal:
             decisions.conformal(copied_run, coverage=90)
 
 
-@pytest.mark.parametrize(("coverage", "fewest"), [(0.9, 9), (0.95, 19), (0.8, 4)])
+@pytest.mark.parametrize(("coverage", "fewest"), [(0.9, 9), (0.95, 19), (0.8, 4), (2 / 3, 2), (0.9999, 9999)])
 def test_too_few_images_are_said_to_be(coverage, fewest):
     probs, labels = np.full([fewest, 2], 0.5), np.zeros(fewest, int)
     for num, is_enough in ((fewest, True), (fewest - 1, False)):

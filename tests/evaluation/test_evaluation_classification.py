@@ -55,22 +55,7 @@ class TestScores:
         parts = report["brier_decomposition"]
         whole = parts["reliability"] - parts["resolution"] + parts["uncertainty"] + parts["within_bins"]
         assert whole == pytest.approx(report["brier"]) == pytest.approx(_brier(test.mean, digits.test.y))
-        assert parts["intervals"].keys() == parts.keys() - {"intervals"}
-        assert parts["intervals"]["uncertainty"]["lower"] < parts["uncertainty"]
-        for name in ("reliability", "resolution"):  # whose intervals are basic ones
-            slow = bc.metrics.bootstrap(
-                lambda p, y, name=name: getattr(bc.metrics.brier_decomposition(p, y), name),
-                *(test.mean, digits.test.y),
-                **{"method": "basic", "num_resamples": 60, "seed": 1},
-            )
-            ends, atol = parts["intervals"][name], 0.4 * (slow.upper - slow.lower)
-            assert (ends["lower"], ends["upper"]) == pytest.approx((max(slow.lower, 0), slow.upper), abs=atol)
-
-    def test_brier_parts_of_very_many_probabilities_have_no_intervals(self, predicted, digits, monkeypatch):
-        test, labels = predicted[0], digits.test.y
-        assert class_scores._brier_parts(test.mean, labels, 5)["intervals"]
-        monkeypatch.setattr(class_scores, "CLASSWISE_LIMIT", test.mean.size - 1)
-        assert class_scores._brier_parts(test.mean, labels, 5)["intervals"] == {}
+        assert "intervals" not in parts  # a bootstrap moves them by more than their spread
 
     def test_each_calibration_error_with_the_band_of_a_calibrated_model(self, report, predicted, digits):
         for name, entry in report["calibration"].items():

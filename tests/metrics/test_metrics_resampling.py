@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bayesconv import metrics
-from bayesconv.metrics import nulls, resampling, weighted_brier, weighted_ranks, weighted_scores
+from bayesconv.metrics import nulls, resampling, weighted_ranks, weighted_scores
 
 N, M, K = 60, 45, 4
 
@@ -58,12 +58,6 @@ class TestFiguresOfCounts:
     def test_the_classwise_error_is_left_out_where_it_would_take_minutes(self, predicted, monkeypatch):
         monkeypatch.setattr(weighted_scores, "CLASSWISE_LIMIT", N * K - 1)
         assert "classwise_calibration_error" not in weighted_scores.calibration_scores(*predicted)(np.ones([1, N]))
-
-    def test_brier_parts(self, predicted, counts):
-        found = weighted_brier.brier_parts(*predicted, num_bins=7)(counts)
-        for i, row in enumerate(counts):
-            expected = metrics.brier_decomposition(*repeated(row, *predicted), num_bins=7)._asdict()
-            assert {name: values[i] for name, values in found.items()} == pytest.approx(expected, abs=1e-12)
 
     def test_sparsification_scores(self, counts):
         rng = np.random.default_rng(4)

@@ -59,7 +59,7 @@ def classification(**changes):
         **{"task": "classification", "dataset": "toys", "num_images": 250, **headline(0.9123, 0.2468)},
         "top_k": {"k": 5, "accuracy": 0.9876, "intervals": {}},
         "calibration": {"smooth": {"value": 0.0188, "null": NULL, "intervals": {"value": ends(0.0061, 0.0299)}}},
-        "brier_decomposition": {"reliability": 0.0071, "resolution": 0.8082, "intervals": {}},
+        "brier_decomposition": {"reliability": 0.0071, "resolution": 0.8082},
         "selection": {"predictive_entropy": {**selected, "intervals": {}}},
         "ood": {"photo_patches": {**strange, "intervals": {"auroc": {"mutual_information": ends(0.9411, 0.9666)}}}},
         "shift": {"contrast": [headline(0.9, 0.3)] * 4 + [headline(0.7654, 0.8765)]},
@@ -153,8 +153,10 @@ def is_shown(interval, text):
 
 
 def is_left_out(path, task):
-    """Whether a number is in neither the report nor the table: some of those under corruptions."""
+    """Whether a number is in neither report nor table: some of those under corruptions, and what has no interval."""
     first, last = path[0], path[-1]
+    if first == "brier_decomposition":
+        return True
     if first == "shift":
         return last not in _SHIFTED[task]
     unshown = {"temperature_scaled": {*UNCERTAIN, *OF_DRAWS}} if task == "classification" else {}

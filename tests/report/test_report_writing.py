@@ -120,12 +120,20 @@ class TestWhatIsCurrent:
         changed = {name: value * np.float32(1.5) for name, value in weights.items()}
         files.save_arrays(run_dir / "checkpoints" / "best.npz", changed)
 
+    @pytest.mark.parametrize("key", ["uncorrupted", "method", "ood"])
+    def test_what_lacks_an_entry_is_made_again(self, run_dir, key):
+        run = runs.load_run(run_dir)
+        subject = figures.Subject(run, run.dataset())
+        whole = _evaluation(run_dir)
+        assert evaluating.is_current(whole, subject)
+        assert not evaluating.is_current({name: part for name, part in whole.items() if name != key}, subject)
+
     def test_what_is_of_other_weights_is_made_again_however_new_its_evaluation_is(self, run_dir):
         stale, diagnosed = _evaluation(run_dir), json.loads((run_dir / "diagnosis.json").read_text())
         self._change_weights(run_dir)
         os.utime(run_dir / "evaluation.json")
         text = _text(report.write(run_dir, dpi=30).read_text())
-        assert "evaluation.json was of other weights, data or draws, or recalibrated: it was made again." in text
+        assert "evaluation.json was of other weights, data or draws, of an earlier version, or recalibrated" in text
         assert _evaluation(run_dir)["nll"] != stale["nll"]
         assert f"\n{stale['nll']:.4f}\n" not in text
         assert f"\n{_evaluation(run_dir)['nll']:.4f}\n" in text
