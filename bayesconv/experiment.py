@@ -70,10 +70,7 @@ def train(
     choices.check_names(config)
     runs.check_folder(folder, config, resume=resume, overwrite=overwrite)
     dataset = data.resolve(config.data.identifier)()
-    suitability.check_fit(config, dataset)
-    suitability.check_augmentation(config, dataset)
-    suitability.check_class_weights(config, dataset)
-    suitability.check_corruptions(config, dataset)
+    suitability.check_data(config, dataset)
     model = runs.build_model(config, dataset.input_shape, dataset.num_classes)
     suitability.check_bound(config, model)
     untrained = runs.Run(folder, config, {}, model)
@@ -124,6 +121,7 @@ def _fit(
         num_samples=objective.num_samples,
         bound=objective.bound.identifier,
         class_weights=suitability.class_weights(config, dataset),
+        sample_weights=dataset.train_weights,
         epochs=training.epochs,
         batch_size=training.batch_size,
         augmentation=[part.identifier for part in training.augmentation],

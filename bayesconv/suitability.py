@@ -22,7 +22,13 @@ _TARGETS = {
 }
 
 
-def check_fit(config: RunConfig, dataset: Dataset) -> None:
+def check_data(config: RunConfig, dataset: Dataset) -> None:
+    """Refuses a configuration that does not suit the data."""
+    for check in (_check_fit, _check_augmentation, _check_class_weights, _check_corruptions):
+        check(config, dataset)
+
+
+def _check_fit(config: RunConfig, dataset: Dataset) -> None:
     """Refuses what would run and mean something else than it says."""
     likelihood, task = _likelihood(config), dataset.task
     if likelihood.task != task:
@@ -56,7 +62,7 @@ def _needs_options(name: str) -> bool:
     return inspect.Parameter.empty in likelihoods.options(name).values()
 
 
-def check_augmentation(config: RunConfig, dataset: Dataset) -> None:
+def _check_augmentation(config: RunConfig, dataset: Dataset) -> None:
     """Refuses what cannot change these images, or would part pixels from their classes."""
     for i, part in enumerate(config.training.augmentation):
         key = ("training", "augmentation", i)
@@ -69,7 +75,7 @@ def check_augmentation(config: RunConfig, dataset: Dataset) -> None:
             raise config.settings.error([(key, str(error))]) from error
 
 
-def check_corruptions(config: RunConfig, dataset: Dataset) -> None:
+def _check_corruptions(config: RunConfig, dataset: Dataset) -> None:
     """Refuses what cannot be done to these inputs, or would part pixels from their classes."""
     for i, part in enumerate(config.evaluation.corruptions):
         key = ("evaluation", "corruptions", i)
@@ -94,7 +100,7 @@ def class_weights(config: RunConfig, dataset: Dataset) -> Any:
     return weights
 
 
-def check_class_weights(config: RunConfig, dataset: Dataset) -> None:
+def _check_class_weights(config: RunConfig, dataset: Dataset) -> None:
     """Refuses weights of classes that do not suit the data."""
     weights = class_weights(config, dataset)
     try:

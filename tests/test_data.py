@@ -187,6 +187,41 @@ class TestTables:
             data.ood.get(name)(data.diabetes())
 
 
+class TestWeights:
+    @pytest.mark.parametrize("labels", ["classes", "masks", "numbers"])
+    def test_each_example_keeps_its_own(self, tmp_path, labels):
+        x = {f"x_{part}": np.arange(float(size)).repeat(30).reshape(size, 6, 5) for part, size in SIZES.items()}
+        y = {
+            "classes": lambda size: np.arange(size) % 4,
+            "masks": lambda size: np.tile(np.arange(30).reshape(6, 5) % 4, [size, 1, 1]),
+            "numbers": lambda size: np.arange(float(size)),
+        }[labels]
+        made = {**x, **{f"y_{part}": y(size) for part, size in SIZES.items()}, "weights_train": np.arange(40) + 0.5}
+        found = data.npz(path=saved(tmp_path, **made), validation_fraction=0.25)
+        assert (len(found.train.y), found.train_weights.dtype) == (30, np.float32)
+        np.testing.assert_array_equal(found.train_weights, found.train.x[:, 0, 0, 0] + 0.5)
+
+    def test_with_a_validation_part_they_stay_as_they_are_and_without_weights_there_are_none(self, tmp_path):
+        extra = {"x_validation": arrays()["x_test"][:3], "y_validation": np.arange(3)}
+        found = data.npz(path=saved(tmp_path, **extra, weights_train=np.arange(40)))
+        np.testing.assert_array_equal(found.train_weights, np.arange(40))
+        assert data.npz(path=saved(tmp_path)).train_weights is None
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"weights_train": np.ones(39)}, r"weights_train must be 40 numbers .*Received float64 of shape \[39\]"),
+            ({"weights_train": np.full(40, "a")}, r"Received <U1 of shape \[40\]"),
+            ({"weights_train": np.linspace(-1, 1, 40)}, "Received 20 that are negative or not finite"),
+            ({"weights_train": np.zeros(40, int)}, "Received zeros only"),
+            ({"weights_test": np.ones(10)}, r"Received also \['weights_test'\]; rename them"),
+        ],
+    )
+    def test_what_breaks_the_rule_is_refused(self, tmp_path, changes, message):
+        with pytest.raises(ValueError, match=message):
+            data.npz(path=saved(tmp_path, **changes))
+
+
 def test_uint8_that_does_not_reach_255_is_warned_of(tmp_path):
     digits = {
         f"x_{part}": (np.arange(size * 30) % 17).astype(np.uint8).reshape(size, 6, 5) for part, size in SIZES.items()

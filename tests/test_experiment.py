@@ -354,6 +354,13 @@ class TestOwnImages:
         report = experiment.evaluate(tmp_path / "run")
         assert (report["dataset"], report["num_images"]) == ("npz", 12)
 
+    def test_weights_of_its_examples_count_in_the_loss(self, untraced, archive, tmp_path):
+        with np.load(archive) as stored:
+            arrays = dict(stored)
+        np.savez(archive, **arrays, weights_train=np.full(60, 3.0))
+        history = train(settings(data={"name": "npz", "path": archive}, model=POINT), tmp_path / "run")
+        assert history.rows[0]["loss"] == pytest.approx(3 * history.rows[0]["nll"], rel=1e-5)
+
     def test_other_data_than_those_of_training_are_refused(self, untraced, archive, tmp_path):
         config = settings(data={"name": "npz", "path": archive}, model=POINT)
         train(config, tmp_path / "run")

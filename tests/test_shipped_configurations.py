@@ -35,9 +35,12 @@ def write_idx(folder):
 
 def check_trains(path, tmp_path):
     edits = list(SHORT)
-    if load_config(path).data.name == "idx":
+    name = load_config(path).data.name
+    if name == "idx":
         write_idx(tmp_path)
         edits.append(f"data.path={tmp_path}")
+    if name == "digit_scenes":
+        edits += ["data.train_size=64", "data.validation_size=20", "data.test_size=20"]
     loaded = load_config(path, edits)
     histories = experiment.train(loaded, tmp_path / "run", progress=False)
     assert len(histories) == loaded.training.members

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bayesconv import image_files
-from bayesconv.data.division import divide
+from bayesconv.data.division import with_validation
 from bayesconv.data.idx_files import read_idx
 from bayesconv.data.masks import are_masks, as_masks, segmentation
 from bayesconv.data.real_targets import are_real, as_targets, regression
@@ -24,7 +24,8 @@ def npz(*, path: str, validation_fraction: float = 0.1, seed: int = 0, ignored_l
       path: The file. Images are `[N, H, W]` or `[N, H, W, C]`, rows of a table `[N, D]`, uint8 (then divided by 255) or
         float (left as they are, so standardize the columns of a table); labels are integers counted from 0, `[N]`, or
         `[N, H, W]` for one class a pixel; float labels, `[N]` or `[N, T]`, are real numbers to predict. `x_validation`
-        and `y_validation` are optional. Nothing is ever unpickled.
+        and `y_validation` are optional, and so is `weights_train`, `[N]`: what each training example counts in the
+        loss, see `bayesconv.weighting`. Nothing is ever unpickled.
       validation_fraction: Share of the training images held out if the file has no validation, stratified by class
         where an image has one.
       seed: Chooses those images.
@@ -42,9 +43,10 @@ def npz(*, path: str, validation_fraction: float = 0.1, seed: int = 0, ignored_l
     splits = {part: as_split(arrays[f"x_{part}"], arrays[f"y_{part}"], f"{path}: ", f"_{part}") for part in parts}
     _check_types(arrays, parts, path, is_real=is_real)
     image_files.warn_of_dark(arrays["x_train"], f"{path}: x_train")
+    weights = _weights(arrays, len(splits["train"].y), path)
     if is_masked:
         _check_shapes(splits)
-        return segmentation("npz", splits, _checked(validation_fraction), seed, ignored_label)
+        return segmentation("npz", splits, _checked(validation_fraction), seed, ignored_label, weights)
     if ignored_label is not None:
         raise ValueError(
             "`ignored_label` is for one class a pixel, labels [N, H, W]. "
@@ -52,8 +54,8 @@ def npz(*, path: str, validation_fraction: float = 0.1, seed: int = 0, ignored_l
         )
     if is_real:
         _check_shapes(splits)
-        return regression("npz", splits, _checked(validation_fraction), seed)
-    return _assemble("npz", splits, validation_fraction, seed)
+        return regression("npz", splits, _checked(validation_fraction), seed, weights)
+    return _assemble("npz", splits, validation_fraction, seed, weights)
 
 
 @register("idx")
@@ -80,11 +82,12 @@ def idx(*, path: str, validation_fraction: float = 0.1, seed: int = 0) -> Datase
 
 def _check_keys(keys: set[str], path: str) -> None:
     required = set(_KEYS) if keys & {"x_validation", "y_validation"} else {k for k in _KEYS if "validation" not in k}
-    unknown = {key for key in keys if key.startswith(("x_", "y_"))} - set(_KEYS)
+    unknown = {key for key in keys if key.startswith(("x_", "y_", "weights"))} - {*_KEYS, "weights_train"}
     if missing := sorted(required - keys):
         raise ValueError(f"{path} must hold the arrays {sorted(required)}. It has {sorted(keys)}; add {missing}.")
     if unknown:
-        raise ValueError(f"{path} must name its arrays {list(_KEYS)}. Received also {sorted(unknown)}; rename them.")
+        names = [*_KEYS, "weights_train"]
+        raise ValueError(f"{path} must name its arrays {names}. Received also {sorted(unknown)}; rename them.")
 
 
 def _check_types(arrays: Mapping[str, Array], parts: Sequence[str], path: str, *, is_real: bool) -> None:
@@ -123,13 +126,24 @@ def _checked(fraction: float) -> float:
     return fraction
 
 
-def _assemble(name: str, splits: dict[str, Split], fraction: float, seed: int) -> Dataset:
+def _weights(arrays: Mapping[str, Array], num_examples: int, path: str) -> Array | None:
+    if (weights := arrays.get("weights_train")) is None:
+        return None
+    rule = f"{path}: weights_train must be {num_examples} numbers from 0 up, one for each of x_train. Received "
+    if weights.shape != (num_examples,) or not (np.issubdtype(weights.dtype, np.number) and np.isrealobj(weights)):
+        raise ValueError(f"{rule}{weights.dtype} of shape {list(weights.shape)}.")
+    if wrong := int((~np.isfinite(weights) | (weights < 0)).sum()):
+        raise ValueError(f"{rule}{wrong} that are negative or not finite.")
+    if not weights.any():
+        raise ValueError(f"{rule}zeros only.")
+    return weights.astype(np.float32)
+
+
+def _assemble(name: str, splits: dict[str, Split], fraction: float, seed: int, weights: Array | None = None) -> Dataset:
     num_classes = _check_agreement(splits)
-    train, validation = splits["train"], splits.get("validation")
-    if validation is None:
-        train, validation = divide(train, max(round(_checked(fraction) * len(train.y)), num_classes), seed)
+    train, validation, test, weights = with_validation(splits, weights, _checked(fraction), seed, stratified=True)
     class_names = tuple(str(label) for label in range(num_classes))
-    return Dataset(name, train, validation, splits["test"], num_classes, class_names)
+    return Dataset(name, train, validation, test, num_classes, class_names, train_weights=weights)
 
 
 def _check_agreement(splits: dict[str, Split]) -> int:

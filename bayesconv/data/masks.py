@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bayesconv.data.division import divide_at_random
+from bayesconv.data.division import with_validation
 from bayesconv.data.registry import Array, Dataset, Split
 
 
@@ -37,7 +37,12 @@ def as_masks(labels: Array, what: str, *, shape: Sequence[int]) -> Array:
 
 
 def segmentation(
-    name: str, splits: Mapping[str, Split], fraction: float, seed: int, ignored_label: int | None
+    name: str,
+    splits: Mapping[str, Split],
+    fraction: float,
+    seed: int,
+    ignored_label: int | None,
+    weights: Array | None = None,
 ) -> Dataset:
     """The data set of such parts; if there is no validation part, some training images are held out, at random.
 
@@ -45,12 +50,19 @@ def segmentation(
       ValueError: If the training part lacks a class, or no image would be left there.
     """
     num_classes = _check_classes(splits, ignored_label)
-    train, validation = splits["train"], splits.get("validation")
-    if validation is None:
-        train, validation = divide_at_random(train, max(round(fraction * len(train.y)), 1), seed)
+    train, validation, test, weights = with_validation(splits, weights, fraction, seed, stratified=False)
     class_names = tuple(str(label) for label in range(num_classes))
-    parts = (train, validation, splits["test"])
-    return Dataset(name, *parts, num_classes, class_names, task="segmentation", ignored_label=ignored_label)
+    return Dataset(
+        name,
+        train,
+        validation,
+        test,
+        num_classes,
+        class_names,
+        task="segmentation",
+        ignored_label=ignored_label,
+        train_weights=weights,
+    )
 
 
 def _check_classes(splits: Mapping[str, Split], ignored_label: int | None) -> int:

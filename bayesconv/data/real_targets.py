@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bayesconv.data.division import divide_at_random
+from bayesconv.data.division import with_validation
 from bayesconv.data.registry import Array, Dataset, Split
 
 
@@ -48,18 +48,18 @@ def as_targets(array: Array, what: str, *, length: int, num_targets: int | None 
     return targets
 
 
-def regression(name: str, splits: Mapping[str, Split], fraction: float, seed: int) -> Dataset:
+def regression(
+    name: str, splits: Mapping[str, Split], fraction: float, seed: int, weights: Array | None = None
+) -> Dataset:
     """The data set of such parts; if there is no validation part, some training examples are held out, at random.
 
     Raises:
       ValueError: If the parts differ in their number of targets, or no example would be left to train on.
     """
-    train, validation = splits["train"], splits.get("validation")
     counts = {f"y_{part}": split.y.shape[1] for part, split in splits.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"All parts must have the same number of targets. Received {counts}.")
-    if validation is None:
-        train, validation = divide_at_random(train, max(round(fraction * len(train.y)), 1), seed)
-    count = train.y.shape[1]
+    train, validation, test, weights = with_validation(splits, weights, fraction, seed, stratified=False)
+    count = counts["y_train"]
     names = ("target",) if count == 1 else tuple(f"target_{i}" for i in range(count))
-    return Dataset(name, train, validation, splits["test"], count, names, task="regression")
+    return Dataset(name, train, validation, test, count, names, task="regression", train_weights=weights)

@@ -43,6 +43,7 @@ class Dataset(NamedTuple):
         likelihoods fit.
       ignored_label: A label of pixels that count neither in training nor in any score, 255 in many data sets; None if
         there is none.
+      train_weights: What the training examples count in the loss, `[N]`; None if each counts the same.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Dataset(NamedTuple):
     validation_held_out: bool = True
     task: str = "classification"
     ignored_label: int | None = None
+    train_weights: Array | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

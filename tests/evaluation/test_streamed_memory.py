@@ -73,4 +73,4 @@ def test_the_peak_of_an_evaluation_does_not_grow_with_the_stream(likelihood, wid
         return largest
 
     peak(2)  # what is compiled and imported stays
-    assert abs(peak(20) - peak(3)) < 300_000  # 17 chunks of inputs would be 6.8 MB
+    assert abs(peak(10) - peak(3)) < 300_000  # 7 chunks of inputs would be 2.8 MB
