@@ -52,7 +52,7 @@ def evaluate(
       num_samples: Draws of each model, or `"auto"`, see `bayesconv.predict`.
       seed: Of the draws.
       method: `"sampling"`, or `"moments"` for a single pass without draws.
-      ood: Further sets by name, without labels: arrays, or data sets of batches. Classes of images only.
+      ood: Further sets by name, without labels: arrays, or lists or data sets of batches. Classes of images only.
       chunk_size: Examples that are predicted together; memory grows with it and with the draws, not with the data.
       batch_size: Inputs in flight.
       calibration: Inputs for `BatchNorm(policy="recalibrated")`, see `bayesconv.predict`.
@@ -80,13 +80,13 @@ def evaluate(
     options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "method": method, "calibration": calibration}
     options |= {"likelihood": likelihood, "batch_size": batch_size, "progress": progress}
     accumulator, strange = _accumulator(family), StrangeStreams()
-    for x, y in _chunks(_pairs(data), chunk_size):
+    for x, y in _chunks(_pairs(data), chunk_size, "`data`"):
         predictive = bc.predict(model, x, **options)
         accumulator.update(predictive, y)
         if ood:
             strange.update(predictive)
     for name, others in (ood or {}).items():
-        for x, _ in _chunks(_unlabelled(others), chunk_size):
+        for x, _ in _chunks(_unlabelled(name, others), chunk_size, f"The strange set {name!r}"):
             strange.update(bc.predict(model, x, **options), name)
     found = accumulator.result()
     return {"task": family.task, **found, **({"ood": strange.result()} if ood else {})}
@@ -128,16 +128,21 @@ def _is_batch(part: Any) -> bool:
     return isinstance(part, tuple) and len(part) == 2 and all(getattr(array, "ndim", 0) >= 1 for array in part)
 
 
-def _unlabelled(data: Any) -> Iterator[tuple[Any, Any]]:
+def _unlabelled(name: str, data: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(data, tuple):
+        raise ValueError(
+            f"A strange set is an array of inputs, or a list or data set of batches. Received a tuple for {name!r}; "
+            "leave out labels, and put batches in a list."
+        )
     for element in data if isinstance(data, (tf.data.Dataset, list)) else [data]:
         x = np.asarray(element[0] if isinstance(element, tuple) else element)
         yield x, np.zeros(len(x))
 
 
-def _chunks(batches: Iterable[tuple[Any, Any]], size: int) -> Iterator[tuple[Any, Any]]:
-    """The same examples, `size` at a time and fewer at the end."""
+def _chunks(batches: Iterable[tuple[Any, Any]], size: int, source: str) -> Iterator[tuple[Any, Any]]:
+    """The same examples, `size` at a time and fewer at the end; of `source`, as errors call it."""
     waiting: list[tuple[Any, Any]] = []
-    count = 0
+    count = 0  # of those that wait: some do from the first example on
     for x, y in batches:
         if len(x) != len(y):
             raise ValueError(f"A batch must have one label for each input. Received {len(x)} inputs, {len(y)} labels.")
@@ -148,8 +153,9 @@ def _chunks(batches: Iterable[tuple[Any, Any]], size: int) -> Iterator[tuple[Any
                 waiting, count = [], 0
             waiting.append(part)
             count += len(part[0])
-    if count:
-        yield _together(waiting)
+    if not count:
+        raise ValueError(f"{source} must hold at least one example. Received none.")
+    yield _together(waiting)
 
 
 def _together(parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:

@@ -108,10 +108,15 @@ def words(name: str) -> str:
 
 
 def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> Table:
-    """A table from any sequences; columns that are dashes all the way down are left out."""
+    """A table from any sequences, without columns of dashes alone, and without `BELOW` where no interval stands."""
     kept = [i for i in range(len(header)) if i == 0 or any(row[i] not in ("", DASH) for row in rows)]
     picked = tuple(tuple(row[i] for i in kept) for row in rows)
-    return Table(caption, tuple(header[i] for i in kept), picked, note)
+    has_intervals = any("\n" in cell for row in picked for cell in row)
+    return Table(caption, tuple(header[i] for i in kept), picked, note if has_intervals else _without_below(note))
+
+
+def _without_below(note: str) -> str:
+    return note.replace(BELOW, "").rstrip()
 
 
 def size(count: int) -> str:

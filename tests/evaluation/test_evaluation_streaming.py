@@ -105,7 +105,12 @@ class TestClasses:
     @pytest.mark.parametrize(
         ("data", "options", "expected"),
         [
-            ([], {}, "needs examples"),
+            ([], {}, "must hold at least one example. Received none"),
+            ([], {"likelihood": "normal"}, "must hold at least one example. Received none"),
+            ((X[:0], Y[:0]), {}, "must hold at least one example. Received none"),
+            ((X, Y), {"ood": {"a": (X, X)}}, "Received a tuple for 'a'; leave out labels, and put batches in a list"),
+            ((X, Y), {"ood": {"a": []}}, "The strange set 'a' must hold at least one example"),
+            ((X, Y), {"ood": {"a": X[:0]}}, "The strange set 'a' must hold"),
             ([X], {}, r"must hold batches \(x, y\). Received one of ndarray"),
             ([(X[:3], Y[:2])], {}, "one label for each input. Received 3 inputs, 2 labels"),
             (((X, Y), (X, Y)), {}, r"one pair of arrays.* Received a tuple of tuple and tuple; put batches in a list"),

@@ -141,6 +141,13 @@ class TestNumbers:
         assert _row(layers, "conv1")["|mean| / scale"] == "2.94"
         assert "KL is 29.9x the data term: lower it." in _text(document)
 
+    def test_a_table_speaks_of_intervals_only_where_there_are_some(self):
+        said = [
+            wording.table("t", ["a", "b"], [["x", value]], f"Words. {wording.BELOW}").note
+            for value in ("0.1", "0.1\n0.0 to 0.2")
+        ]
+        assert said == ["Words.", f"Words. {wording.BELOW}"]
+
     def test_each_member_of_an_ensemble_has_a_table(self):
         two = [Trained(examples.ROWS, 2, 100), Trained(examples.ROWS, 1, 100)]
         tables = _tables(report.document(examples.material(trained=two)), "training")
