@@ -70,7 +70,8 @@ def calibrated(calibration: Calibration, predictive: Predictive) -> Predictive:
     """The prediction with recalibrated probabilities, and uncertainties that belong to them.
 
     Isotonic scaling knows the average over the draws only: the mutual information stays what it was, but for being no
-    larger than the new predictive entropy, and `expected_entropy` is the rest.
+    larger than the new predictive entropy, and `expected_entropy` is the rest; `std` and votes are of the draws as they
+    were.
 
     Args:
       calibration: What was fitted.

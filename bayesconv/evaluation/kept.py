@@ -23,6 +23,7 @@ import tensorflow as tf
 import bayesconv as bc
 from bayesconv import choices
 from bayesconv.files import load_arrays, save_arrays
+from bayesconv.layers import Layer
 from bayesconv.predictive import Predictive
 from bayesconv.runs import PREDICTIONS, Run
 
@@ -67,9 +68,14 @@ def variables_hash(run: Run) -> str:
 
 def _weights_hash(run: Run) -> str:
     """A hash of the model, its weights, and the code that it runs."""
-    digest = hashlib.blake2b(f"{_code()} {variables_hash(run)} {type(run.model)} {run.model.summary()}".encode())
+    digest = hashlib.blake2b(f"{_code()} {variables_hash(run)} {type(run.model)} {_structure(run.model)}".encode())
     digest.update(json.dumps([run.config.model.model_dump(), run.config.objective.likelihood.identifier]).encode())
     return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=1)  # a run is asked for dozens of predictions, and a summary takes as long as a small one
+def _structure(model: Layer) -> str:
+    return model.summary()
 
 
 def _is_of_this_package(run: Run) -> bool:
