@@ -23,7 +23,7 @@ help: ## Shows this list
 	@touch $@
 
 demo: .venv/ready ## Trains a Bayesian CNN on handwritten digits, evaluates it and draws its figures
-	$(BIN)/bayesconv train configs/digits_flipout.yaml --out $(RUN) $(if $(wildcard $(RUN)/history.jsonl),--resume)
+	$(BIN)/bayesconv train configs/digits_flipout.yaml --out $(RUN) $(if $(wildcard $(RUN)/checkpoints/last.npz),--resume)
 	$(BIN)/bayesconv evaluate $(RUN)
 	$(BIN)/bayesconv plot $(RUN)
 

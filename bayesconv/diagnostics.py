@@ -181,7 +181,7 @@ def _culprit(
     if np.isfinite(nlls).all() and np.isfinite(inputs).all():
         return None
     seed = seeds[int(np.argmin(np.isfinite(nlls)))]
-    return first_non_finite(model, tf.convert_to_tensor(inputs), tf.convert_to_tensor(y), likelihood, seed)
+    return first_non_finite(model, tf.convert_to_tensor(inputs), tf.convert_to_tensor(y), likelihood, [seed])
 
 
 _NOTHING = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bayesconv import (
     decisions,
     evaluation,
     figures,
+    fitting,
     image_files,
     members,
     plotting,
@@ -27,10 +28,8 @@ from bayesconv import (
     suitability,
 )
 from bayesconv.config import RunConfig
-from bayesconv.data import Dataset
 from bayesconv.diagnostics import Diagnosis
 from bayesconv.files import check_target, save_arrays, write_text
-from bayesconv.layers import Layer
 from bayesconv.loop import History
 
 _DIAGNOSED = 512  # training images
@@ -76,65 +75,10 @@ def train(
     untrained = runs.Run(folder, config, {}, model)
     suitability.check_out_of_distribution(untrained, dataset)
     suitability.check_method(untrained, dataset)
-    announce(f"{model.summary()}\n")
+    posterior = f"KL temperature {config.objective.temperature:g}\n" if untrained.is_bayesian else ""
+    announce(f"{model.summary()}\n{posterior}")
     with replacing.set_aside(folder) if overwrite else contextlib.nullcontext():
-        return _train_into(folder, model, dataset, config, resume=resume, progress=progress)
-
-
-def _train_into(
-    folder: Path, model: Layer, dataset: Dataset, config: RunConfig, *, resume: bool, progress: bool
-) -> tuple[History, ...]:
-    if not resume:
-        runs.clear(folder)  # what a failed first epoch left
-    try:
-        runs.write_record(folder, config, dataset)
-        if config.training.members == 1:
-            return (_fit(model, dataset, config, folder, resume=resume, progress=progress),)
-        return tuple(_fit_members(folder, dataset, config, progress=progress))
-    except Exception:
-        if not runs.has_started(folder):
-            runs.clear(folder)  # what was refused at the start leaves nothing behind
-        raise
-
-
-def _fit_members(folder: Path, dataset: Dataset, config: RunConfig, *, progress: bool) -> Iterator[History]:
-    alone = zip(members.configurations(config), members.folders(folder, config.training.members), strict=True)
-    for number, (member, own_folder) in enumerate(alone, start=1):
-        runs.write_record(own_folder, member, dataset)
-        model = runs.build_model(member, dataset.input_shape, dataset.num_classes)
-        label = f"member {number}/{config.training.members}" if progress else False
-        yield _fit(model, dataset, member, own_folder, resume=True, progress=label)  # a finished one trains no more
-
-
-def _fit(
-    model: Layer, dataset: Dataset, config: RunConfig, folder: Path, *, resume: bool, progress: bool | str
-) -> History:
-    objective, training = config.objective, config.training
-    return bc.fit(
-        model,
-        dataset.train,
-        # Images that are trained on cannot tell the best epoch: the last one counts then.
-        validation=dataset.validation if dataset.validation_held_out else None,
-        likelihood=objective.likelihood.identifier,
-        temperature=objective.temperature,
-        kl_schedule=objective.kl_schedule.identifier,
-        num_samples=objective.num_samples,
-        bound=objective.bound.identifier,
-        class_weights=suitability.class_weights(config, dataset),
-        sample_weights=dataset.train_weights,
-        epochs=training.epochs,
-        batch_size=training.batch_size,
-        augmentation=[part.identifier for part in training.augmentation],
-        optimizer=training.optimizer.identifier,
-        learning_rate=training.learning_rate,
-        scale_learning_rate_factor=training.scale_learning_rate_factor,
-        learning_rate_schedule=training.learning_rate_schedule,
-        patience=training.patience,
-        seed=config.seed,
-        run_dir=folder,
-        resume=resume,
-        progress=progress,
-    )
+        return fitting.train_into(folder, model, dataset, config, resume=resume, progress=progress)
 
 
 def predict_file(
@@ -143,6 +87,8 @@ def predict_file(
     target: str | Path | None = None,
     *,
     method: str | None = None,
+    num_samples: int | str | None = None,
+    seed: int | None = None,
     calibrated: bool = False,
 ) -> str:
     """Predicts the images, or the rows of a table, of a file.
@@ -152,11 +98,13 @@ def predict_file(
       source: A `.npy` array, an `.npz` archive with `x` or `images`, or a picture; see `image_files.read_images`.
       target: Where to write the result, `.csv` or `.npz`; None writes nothing.
       method: `"sampling"` or `"moments"`; the configuration's by default.
+      num_samples: Draws of the weights, or `"auto"`; the configuration's by default.
+      seed: Of these draws; the configuration's by default.
       calibrated: Recalibrate the probabilities by what `bayesconv calibrate` fitted.
 
     Returns:
       The prediction as CSV, one row an image: its number, its class and the class's name, the probability of every
-      class, and three uncertainties in nats. For real targets mean, standard deviations and a central interval of 90 %
+      class, and four uncertainties in nats. For real targets mean, standard deviations and a central interval of 90 %
       take the place of the class; for classes of pixels the share of the image that each class has, and the means of
       the uncertainties, while an archive has the maps themselves. What `bayesconv select` and `bayesconv conformal`
       decided adds columns, which never depend on `calibrated`.
@@ -174,7 +122,9 @@ def predict_file(
     suitability.check_calibrated(run, calibrated)
     images = image_files.read_images(source, run.record["input_shape"], run.record["value_range"])
     names = run.record["class_names"]
-    predictive = evaluation.predict(run, images, method=method, keep_samples=True if calibrated else None)
+    predictive = evaluation.predict(
+        run, images, method=method, num_samples=num_samples, seed=seed, keep_samples=True if calibrated else None
+    )
     decided = decisions.decision_columns(run, predictive, names)
     if calibrated:
         predictive = decisions.calibrated(decisions.read_calibration(run, predictive), predictive)

@@ -146,7 +146,7 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. Check the path, or save the weights first.")
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(_checked_archive(file), allow_pickle=False) as archive:
             return {name: _checked_array(name, archive[name]) for name in archive.files}
     except PermissionError:
         raise
@@ -155,6 +155,13 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             f"{path} is damaged or is not an .npz file of plain arrays: {error}. Restore it from a backup, or train "
             "again."
         ) from error
+
+
+def _checked_archive(file: IO[bytes]) -> IO[bytes]:
+    if not zipfile.is_zipfile(file):  # numpy would take it for something to unpickle, and say how
+        raise ValueError("it is no archive, or it is cut short")
+    file.seek(0)
+    return file
 
 
 def _checked_array(name: str, value: Any) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -12,9 +13,16 @@ from bayesconv.likelihoods import Likelihood
 
 
 def first_non_finite(
-    model: Layer, inputs: tf.Tensor, targets: tf.Tensor, likelihood: Likelihood, seed: tf.Tensor
+    model: Layer, inputs: tf.Tensor, targets: tf.Tensor, likelihood: Likelihood, seeds: Sequence[tf.Tensor]
 ) -> str:
     """Repeats a step eagerly and names the first quantity that is NaN or infinite, in the order of computation.
+
+    Args:
+      model: The model.
+      inputs: Of the step.
+      targets: Of the step.
+      likelihood: What the outputs mean.
+      seeds: Of the draws of the step, which are looked at one after the other.
 
     Returns:
       A phrase such as ``the output of `conv2` ``.
@@ -22,10 +30,18 @@ def first_non_finite(
     for name, values in (("the inputs", inputs), ("the targets", targets)):
         if not _finite(values):
             return name
-    found: list[str] = []
     for path, variable in model.named_variables.items():
         if not _finite(variable):
-            found.append(f"the variable {path} of `{_owner(model, variable)}`")
+            return f"the variable {path} of `{_owner(model, variable)}`"
+    found = (_problem_of_draw(model, inputs, targets, likelihood, seed) for seed in seeds)
+    nowhere = "the sum of the terms, each of which is finite: the numbers are too large for the dtype"
+    return next(filter(None, found), nowhere)
+
+
+def _problem_of_draw(
+    model: Layer, inputs: tf.Tensor, targets: tf.Tensor, likelihood: Likelihood, seed: tf.Tensor
+) -> str | None:
+    found: list[str] = []
     with calls.entered(calls.Call(seed, observer=lambda *event: found.extend(_problems(*event)))):
         outputs = model(inputs)
     if found:
@@ -40,7 +56,7 @@ def _problems(layer: Layer, inputs: Any, output: LayerOutput) -> list[str]:
     return [f"the {name} of `{layer.name}`" for name, value in quantities.items() if not _finite(value)]
 
 
-def _gradient_problem(model: Layer, inputs: Any, targets: Any, likelihood: Likelihood, seed: tf.Tensor) -> str:
+def _gradient_problem(model: Layer, inputs: Any, targets: Any, likelihood: Likelihood, seed: tf.Tensor) -> str | None:
     with tf.GradientTape() as tape:
         model_loss = -tf.reduce_mean(likelihood.log_prob(model(inputs, seed=random.as_seed(seed)), targets))
         loss = model_loss + (model.extra_loss or 0.0)
@@ -49,7 +65,7 @@ def _gradient_problem(model: Layer, inputs: Any, targets: Any, likelihood: Likel
     for (path, variable), gradient in zip(named.items(), gradients, strict=True):
         if not _finite(gradient):
             return f"the gradient of the variable {path} of `{_owner(model, variable)}`"
-    return "the sum of the terms, each of which is finite: the numbers are too large for the dtype"
+    return None
 
 
 def _owner(model: Layer, variable: tf.Variable) -> str:

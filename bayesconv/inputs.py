@@ -38,7 +38,7 @@ def as_inputs(model: tf.Module, x: Any) -> np.ndarray:
     """The inputs as an array of the model's dtype.
 
     Raises:
-      ValueError: If there are none, or they are not real numbers, or are whole numbers, as unscaled images are.
+      ValueError: If there are none, or they are not finite real numbers, or are whole numbers, as unscaled images are.
     """
     return as_array(x, dtype_of(model))
 
@@ -52,6 +52,13 @@ def as_array(x: Any, dtype: tf.DType) -> np.ndarray:
         raise ValueError(
             f"Inputs must be floating-point numbers of order 1. Received {x.dtype.name}: scale images first, for "
             "example x.astype('float32') / 255."
+        )
+    # An activation may take NaN for a number, as ReLU does on a CPU, and so hide it from the outputs.
+    if x.size and not (np.isfinite(x.min()) and np.isfinite(x.max())):
+        wrong = int((~np.isfinite(x)).reshape(len(x), -1).any(axis=1).sum())
+        raise ValueError(
+            f"Inputs must be finite numbers. Received NaN or infinite ones in {wrong} of {len(x)} inputs; remove or "
+            "fill them."
         )
     return x.astype(dtype.as_numpy_dtype, copy=False)
 

@@ -163,9 +163,9 @@ class TrainingLoop:
 
     def _fail(self, inputs: Any, targets: Any, epoch: int) -> None:
         seed = random.fold_in(random.as_seed(self._settings["seed"]), self._step)
-        seed = random.split(seed, self._settings["num_samples"])[0]
+        seeds = random.split(seed, self._settings["num_samples"])
         inputs, targets = tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets)
-        where = finiteness.first_non_finite(self._model, inputs, targets, self._likelihood, seed)
+        where = finiteness.first_non_finite(self._model, inputs, targets, self._likelihood, seeds)
         self._stop(epoch, where)
 
     def _stop(self, epoch: int, where: str) -> NoReturn:

@@ -235,14 +235,20 @@ def constant(progress: tf.Tensor) -> tf.Tensor:
     return tf.ones_like(progress)
 
 
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"`{name}` is a share, from 0 to 1. Received {value!r}.")
+
+
 @schedules.register("linear")
 def linear(progress: tf.Tensor, *, warm_up: float = 0.8) -> tf.Tensor:
     """From 0 to 1 over the first part of training, then 1.
 
     Args:
       progress: Share of the run that is done, in [0, 1].
-      warm_up: Share of the run over which the KL grows.
+      warm_up: Share of the run over which the KL grows, in [0, 1].
     """
+    _check_share("warm_up", warm_up)
     return tf.minimum(progress / warm_up, 1.0) if warm_up > 0 else tf.ones_like(progress)
 
 
@@ -252,9 +258,12 @@ def sigmoid(progress: tf.Tensor, *, warm_up: float = 0.8, steepness: float = 10.
 
     Args:
       progress: Share of the run that is done, in [0, 1].
-      warm_up: Share of the run over which the KL grows.
-      steepness: How sudden the rise is.
+      warm_up: Share of the run over which the KL grows, in [0, 1].
+      steepness: How sudden the rise is, above 0.
     """
+    _check_share("warm_up", warm_up)
+    if not 0 < steepness < math.inf:
+        raise ValueError(f"`steepness` must be positive and finite. Received {steepness!r}.")
     return tf.where(progress < warm_up, tf.sigmoid(steepness * (progress / max(warm_up, 1e-9) - 0.5)), 1.0)
 
 
@@ -265,12 +274,13 @@ def cyclical(progress: tf.Tensor, *, cycles: int = 4, rise: float = 0.5) -> tf.T
     Args:
       progress: Share of the run that is done, in [0, 1].
       cycles: Number of cycles.
-      rise: Share of a cycle over which the KL grows.
+      rise: Share of a cycle over which the KL grows, in [0, 1].
 
     References:
       Fu et al., Cyclical Annealing Schedule, NAACL 2019. arXiv:1903.10145
     """
     if cycles < 1:
         raise ValueError(f"A cyclical schedule has at least one cycle. Received cycles={cycles!r}.")
+    _check_share("rise", rise)
     phase = tf.math.floormod(progress * cycles, 1.0)
     return tf.where(progress < 1.0, tf.minimum(phase / max(rise, 1e-9), 1.0), 1.0)

@@ -270,4 +270,10 @@ def read_record(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
         raise ValueError(f"{folder / RECORD} must be JSON. It is damaged: {error}. Train the run again.") from error
     if missing:
         raise ValueError(f"{folder / RECORD} must have the keys {sorted(_RECORD_KEYS)}. {sorted(missing)} are missing.")
+    shape, classes = record["input_shape"], record["num_classes"]
+    if not (isinstance(shape, list) and all(isinstance(size, int) and size > 0 for size in [*shape, classes])):
+        raise ValueError(
+            f"{folder / RECORD} must have a list of sizes as input_shape and a number as num_classes. It is damaged: "
+            f"received {shape!r} and {classes!r}. Train the run again."
+        )
     return config.load_config(folder / CONFIG), record

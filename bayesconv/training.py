@@ -36,7 +36,7 @@ def fit(
     batch_size: int = 64,
     augmentation: Sequence[Identifier] = (),
     likelihood: Likelihood | Identifier = "categorical",
-    optimizer: Any = "adam",
+    optimizer: Any = None,
     learning_rate: float = 1e-3,
     learning_rate_schedule: str = "cosine",
     scale_learning_rate_factor: float = 1.0,
@@ -65,12 +65,12 @@ def fit(
       augmentation: What changes the training images at random, one after the other, for arrays; see
         `bayesconv.augmentations`. The KL is still divided by the number of images.
       likelihood: What the outputs say of the targets; see `bayesconv.likelihoods`.
-      optimizer: `"adam"`, `"adamw"`, `"sgd"`, a mapping `{"name": ..., **options}`, or a Keras optimizer.
+      optimizer: `"adam"`, `"adamw"`, `"sgd"`, a mapping `{"name": ..., **options}`, or a Keras optimizer; None is Adam.
       learning_rate: Learning rate at the start; not used with a Keras optimizer.
       learning_rate_schedule: `"cosine"` or `"constant"`; not used with a Keras optimizer.
       scale_learning_rate_factor: Learning rate of the posteriors' scales over that of their locations.
-      validation: `(x, y)` arrays. The model ends with the weights of its best epoch on them, among those with
-        the full weight of the KL.
+      validation: `(x, y)` arrays, or a finite `tf.data.Dataset` of such batches, which is read into memory. The model
+        ends with the weights of its best epoch on them, among those with the full weight of the KL.
       validation_samples: Draws of the weights that the validation NLL averages over.
       temperature: Multiplier of the KL; 1 is Bayes' rule.
       kl_schedule: Multiplier of the KL as the run proceeds; see `bayesconv.objectives.schedules`.
@@ -105,6 +105,7 @@ def fit(
     num_data = None if num_data is None else int(num_data)
     temperature, scale_learning_rate_factor = float(temperature), float(scale_learning_rate_factor)
     seed = operator.index(seed)
+    validation = _in_memory(validation)
     _check_arguments(epochs, num_samples, temperature, patience, validation, run_dir, resume)
     check_bound(model, bound, num_samples)
     check_model(model, "fit")
@@ -115,7 +116,9 @@ def fit(
         _batches(model, validation, None, batch_size, family, seed)
     by_class = as_class_weights(class_weights, batches.output_shape[-1], family, batches.targets)
     total_steps = epochs * batches.steps_per_epoch
-    keras_optimizer = make_optimizer(optimizer, learning_rate, learning_rate_schedule, total_steps)
+    keras_optimizer = make_optimizer(
+        "adam" if optimizer is None else optimizer, learning_rate, learning_rate_schedule, total_steps
+    )
     grouped = GroupedOptimizer(keras_optimizer, _trainable(model), scale_learning_rate_factor)
 
     def objective(step: tf.Tensor, x: tf.Tensor, y: tf.Tensor, weights: Any = None) -> tuple[Elbo, tf.Tensor]:
@@ -207,6 +210,21 @@ def _batches(
     return ArrayBatches(model, *data, **options, sample_weights=sample_weights, augment=augment)
 
 
+def _in_memory(validation: Any) -> Any:
+    """Validation data as a pair of arrays; a finite data set of batches is read once."""
+    if not isinstance(validation, tf.data.Dataset):
+        return validation
+    if int(validation.cardinality()) == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("`validation` must be finite. Received an infinite tf.data.Dataset; .take(n).")
+    batches = list(validation.as_numpy_iterator())
+    if not batches or not isinstance(batches[0], tuple) or len(batches[0]) != 2:
+        raise ValueError(
+            "`validation` is a pair (x, y) of arrays, or a tf.data.Dataset of such batches. Received one whose "
+            f"elements are {validation.element_spec}{'' if batches else ', and which is empty'}."
+        )
+    return tuple(np.concatenate(part) for part in zip(*batches, strict=True))
+
+
 def _validator(
     model: Layer, validation: Any, likelihood: Likelihood, num_samples: int, seed: int, calibration: Any
 ) -> Callable[[], dict[str, float]]:
@@ -274,8 +292,6 @@ def _check_arguments(
     ):
         check_positive_int(name, value)
     check_multiplier("temperature", temperature)
-    if isinstance(validation, tf.data.Dataset):
-        raise ValueError("`validation` is a pair (x, y) of arrays. Received a tf.data.Dataset.")
     if patience is not None and validation is None:
         raise ValueError("`patience` watches the validation NLL, so it needs validation=(x, y). Received none.")
     if run_dir is not None and not resume and RunFolder(run_dir).last.exists():

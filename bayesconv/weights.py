@@ -78,7 +78,7 @@ def as_kernel_bias(value: Any) -> KernelBias:
       >>> as_kernel_bias({"kernel": 1})
       KernelBias(kernel=1, bias=None)
     """
-    if hasattr(value, "kernel"):
+    if getattr(value, "kernel", None) is not None:
         return KernelBias(value.kernel, getattr(value, "bias", None))
     value = _parts(value)
     if isinstance(value, Mapping) and "kernel" in value:
@@ -87,8 +87,15 @@ def as_kernel_bias(value: Any) -> KernelBias:
         return KernelBias(*value)
     raise TypeError(
         "A kernel and a bias come as a pair, as a mapping with the keys 'kernel' and 'bias', or as a joint "
-        f"distribution of two parts. Received {value!r} of type {type(value).__name__}."
+        f"distribution of two parts. Received {_described(value)}."
     )
+
+
+def _described(value: Any) -> str:
+    """What a value is, without the numbers of an array."""
+    if tf.is_tensor(value) or isinstance(value, (tf.Variable, np.ndarray)):
+        return f"one {type(value).__name__} of shape {tuple(value.shape)} and dtype {tf.as_dtype(value.dtype).name}"
+    return f"{value!r} of type {type(value).__name__}"
 
 
 def _parts(value: Any) -> Any:

@@ -86,8 +86,7 @@ def scores_table(reports: Mapping[str, list[dict[str, Any]]]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name, several in reports.items():
-        temperature = several[0].get("temperature")
-        cells = [f"`{name}`", "-" if temperature is None else f"{temperature:g}"]
+        cells = [_titled(name), _temperature(several)]
         for score in SCORES:
             mean, sd = spread(several, lambda report, score=score: report[score])
             cells.append(f"{mean:.2%} ± {100 * sd:.2f}" if score == "accuracy" else f"{mean:.4f} ± {sd:.4f}")
@@ -96,16 +95,27 @@ def scores_table(reports: Mapping[str, list[dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
+def _temperature(several: list[dict[str, Any]]) -> str:
+    temperature = several[0].get("temperature")
+    return "-" if temperature is None else f"{temperature:g}"
+
+
 def ood_table(reports: Mapping[str, list[dict[str, Any]]]) -> str:
     """AUROC of the uncertainties, as Markdown."""
     with_sets = {name: several for name, several in reports.items() if several[0]["ood"]}
     sets = list(next(iter(with_sets.values()))[0]["ood"])
-    lines = [f"| configuration | {' | '.join(f'{s}, {u}' for s in sets for u in ('MI', 'entropy'))} |"]
-    lines.append("|---" * (1 + 2 * len(sets)) + "|")
+    columns = [f"{name.replace('_', ' ')}, {by}" for name in sets for by in ("MI", "entropy")]
+    lines = [f"| configuration | KL temperature | {' | '.join(columns)} |"]
+    lines.append("|---" * (2 + 2 * len(sets)) + "|")
     for name, several in with_sets.items():
-        cells = [_auroc(several, s, u) for s in sets for u in UNCERTAINTIES]
-        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+        cells = [_temperature(several), *(_auroc(several, s, u) for s in sets for u in UNCERTAINTIES)]
+        lines.append(f"| {_titled(name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _titled(name: str) -> str:
+    configuration, *others = name.split(", ")
+    return ", ".join([f"`{configuration}`", *others])
 
 
 def _auroc(reports: list[dict[str, Any]], name: str, uncertainty: str) -> str:

@@ -87,7 +87,7 @@ def markdown(rows: Mapping[str, Sequence[Summary]]) -> str:
     header = ["configuration", *(score.title for score in SCORES), "ECE if calibrated", "not above", "best epoch"]
     lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for name, several in rows.items():
-        cells = [f"`{name}`", *(_cell(several, score) for score in SCORES)]
+        cells = [f"`{name}`{' (one seed)' if len(several) == 1 else ''}", *(_cell(several, score) for score in SCORES)]
         ends = [statistics.mean(one["ece_null"][i] for one in several) for i in range(2)]
         calibrated = sum(one["ece"] <= one["ece_null"][1] for one in several)
         cells += [f"{ends[0]:.4f} to {ends[1]:.4f}", f"{calibrated} of {len(several)}", _epochs(several)]

@@ -1,4 +1,6 @@
+import csv
 import errno
+import io
 import json
 import os
 import re
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 import bayesconv
+import bayesconv as bc
 from bayesconv import cli, config, data, evaluation, experiment, files, runs
 from bayesconv import report as reports
 
@@ -317,6 +320,19 @@ class TestRun:
         assert (tmp_path / "y.csv").read_text() == printed
         assert cli.main(["predict", str(run_dir), str(tmp_path / "x.npy"), "--out", str(tmp_path / "z.CSV")]) == 0
         assert (tmp_path / "z.CSV").read_text() == printed
+
+    def test_predict_takes_draws_and_a_seed(self, run_dir, tmp_path, capsys):
+        np.save(tmp_path / "x.npy", data.digits().test.x[:2])
+        printed = []
+        for options in ([], ["--num-samples", "3"], ["--num-samples", "3", "--seed", "5"]):
+            assert cli.main(["predict", str(run_dir), str(tmp_path / "x.npy"), *options]) == 0
+            printed.append(capsys.readouterr().out)
+        assert len(set(printed)) == 3
+        run = runs.load_run(run_dir)
+        expected = bc.predict(run.model, data.digits().test.x[:2], num_samples=3, seed=5).mean
+        rows = list(csv.DictReader(io.StringIO(printed[-1])))
+        found = [[float(row[f"p_{k}"]) for k in range(10)] for row in rows]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
     def test_predicting_images_of_another_shape_names_both(self, run_dir, tmp_path, capsys):
         np.save(tmp_path / "x.npy", np.zeros([2, 28, 28]))

@@ -94,9 +94,8 @@ def weights(folder):
 def leftovers(folder, epochs):
     """A folder as a run leaves it that wrote some epochs of history and no last checkpoint."""
     (folder / "checkpoints").mkdir(parents=True)
-    (folder / "run.json").write_text(
-        json.dumps(dict.fromkeys(["config_folder", "input_shape", "num_classes", "class_names", "value_range"]))
-    )
+    record = dict.fromkeys(["config_folder", "class_names", "value_range"])
+    (folder / "run.json").write_text(json.dumps({**record, "input_shape": [8, 8, 1], "num_classes": 10}))
     (folder / "config.yaml").write_text(dump(settings()))
     if epochs:
         (folder / "history.jsonl").write_text('{"epoch": 1}\n' * epochs)
@@ -588,6 +587,13 @@ class TestDamagedRuns:
         text = (copy / "config.yaml").read_text().replace("- 2\n", "- 3\n", 1)
         (copy / "config.yaml").write_text(text)
         with pytest.raises(ValueError, match="do not fit this model"):
+            experiment.evaluate(copy)
+
+    @pytest.mark.parametrize("changes", [{"input_shape": "x"}, {"input_shape": [8, 8, -1]}, {"num_classes": None}])
+    def test_a_record_of_another_shape_is_named(self, copy, changes):
+        path = copy / "run.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+        with pytest.raises(ValueError, match=r"run\.json must have a list of sizes"):
             experiment.evaluate(copy)
 
     @pytest.mark.parametrize("content", ["{", "[]", '{"input_shape": [8, 8, 1]}'])

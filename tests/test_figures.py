@@ -193,27 +193,48 @@ class TestNumbers:
         np.testing.assert_allclose(figures.signal_to_noise(subject.run.model)["conv1"], np.ravel(expected), rtol=1e-5)
 
 
-@pytest.fixture(scope="module")
-def regression(tmp_path_factory):
-    """A known line of unit noise over one input, which stands in for a net."""
+def _line(folder, likelihood, outputs):
+    """A line of unit noise over one input, which stands in for a net."""
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (50, 1, 1, 1)).astype(np.float32)
     split = Split(x, (2 * x[:, 0, 0] + rng.normal(size=(50, 1))).astype(np.float32))
     dataset = data.Dataset("line", split, split, split, 1, ("y [m]",), task="regression")
     bc.set_seed(0)
-    net = bc.Affine(1, 1, make_kernel_bias_fn=bc.make_kernel_bias_flipout, name="line")
+    net = bc.Affine(1, outputs, make_kernel_bias_fn=bc.make_kernel_bias_flipout, name="line")
     model = bc.Sequential([bc.Flatten(), net])
-    edits = ["objective.likelihood={name: normal, scale: 1.0}"]
-    run = _run(tmp_path_factory.mktemp("line"), edits=edits)._replace(model=model)
+    run = _run(folder, edits=[f"objective.likelihood={likelihood}"])._replace(model=model)
     return Subject(run, dataset)
+
+
+@pytest.fixture(scope="module")
+def regression(tmp_path_factory):
+    """A known line."""
+    return _line(tmp_path_factory.mktemp("line"), "{name: normal, scale: 1.0}", 1)
 
 
 class TestRealTargets:
     def test_have_figures_of_their_own(self, regression):
         assert list(_drawn(regression)) == [
-            "learning_curves", "predicted_against_true", "quantile_calibration", "interval_coverage", "error_coverage",
-            "predictive_bands", "signal_to_noise", "pruning", "weight_histograms", "weight_densities", "kl_by_layer",
+            "learning_curves", "epistemic_std_inverted", "spread_inverted", "roc_inverted", "out_of_distribution",
+            "shift_rmse", "shift_nll", "predicted_against_true", "quantile_calibration", "interval_coverage",
+            "error_coverage", "predictive_bands", "signal_to_noise", "pruning", "weight_histograms",
+            "weight_densities", "kl_by_layer",
         ]  # fmt: skip
+
+    def test_without_a_variance_those_of_the_distribution_remain(self, tmp_path):
+        drawn = _drawn(_line(tmp_path, "{name: student_t, df: 2.0}", 2))
+        assert {"quantile_calibration", "interval_coverage", "predicted_against_true"} <= set(drawn)
+        assert not {"error_coverage", "predictive_bands", "spread_inverted"} & set(drawn)
+
+    def test_what_is_drawn_of_strange_and_corrupted_examples_is_the_evaluation(self, regression):
+        drawn = _drawn(regression, "shift", "out_of_distribution")
+        report = evaluation.report(regression.run, regression.dataset)
+        for key in ("rmse", "nll"):
+            line = next(line for line in drawn[f"shift_{key}"].lines if line.get_label() == "contrast")
+            expected = [report[key], *(entry[key] for entry in report["shift"]["contrast"])]
+            np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-6)
+        written = {text.get_text() for text in drawn["out_of_distribution"].texts}
+        assert written == {f"{value:.3f}" for value in report["ood"]["inverted"]["auroc"].values()}
 
     def test_bands_are_noise_and_draws_together(self, regression):
         ax = _drawn(regression, "predictive_bands")["predictive_bands"]
@@ -225,6 +246,28 @@ class TestRealTargets:
             widths = [np.ptp(vertices[np.isclose(vertices[:, 0], place), 1]) for place in places[[0, 100, 200]]]
             np.testing.assert_allclose(widths, 4 * std[[0, 100, 200]], rtol=1e-4)
         assert ax.get_ylabel() == "y [m]"
+
+
+class TestPixels:
+    @pytest.fixture
+    def pixels(self, tmp_path):
+        scenes = data.digit_scenes(size=16, train_size=4, validation_size=2, test_size=8, classes="ink")
+        bc.set_seed(0)
+        net = bc.Sequential([bc.Convolution(1, 2, 3, padding="SAME", make_kernel_bias_fn=bc.make_kernel_bias_flipout)])
+        run = _run(tmp_path, edits=["objective.likelihood=categorical_per_pixel"])._replace(model=net)
+        return Subject(run, scenes)
+
+    def test_strange_and_corrupted_images_are_those_of_the_evaluation(self, pixels):
+        drawn = _drawn(pixels, "histograms", "roc", "out_of_distribution", "shift")
+        assert list(drawn) == [
+            "predictive_entropy_inverted", "mutual_information_inverted", "roc_inverted", "out_of_distribution",
+            "shift_mean_iou", "shift_accuracy", "shift_nll",
+        ]  # fmt: skip
+        report = evaluation.report(pixels.run, pixels.dataset)
+        for key in ("mean_iou", "nll"):
+            line = next(line for line in drawn[f"shift_{key}"].lines if line.get_label() == "contrast")
+            expected = [report[key], *(entry[key] for entry in report["shift"]["contrast"])]
+            np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-6)
 
 
 class TestCommand:

@@ -110,8 +110,9 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "text.npz").write_text("not a zip")
     (tmp_path / "empty.npz").write_bytes(b"")
     for name in ("one.npy", "text.npz", "empty.npz"):
-        with pytest.raises(ValueError, match=r"is damaged or is not an .npz file"):
+        with pytest.raises(ValueError, match=r"is damaged or is not an .npz file .*: it is no archive") as failure:
             files.load_arrays(tmp_path / name)
+        assert "pickle" not in str(failure.value)
 
 
 @pytest.mark.parametrize("count", [10**6, 10**14, 10**30])

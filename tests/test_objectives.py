@@ -272,6 +272,22 @@ def test_schedules_at_the_quarters(identifier, values):
     np.testing.assert_allclose(_schedule(identifier, 0, 0.25, 0.5, 0.75, 1), values, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("identifier", "message"),
+    [
+        ({"name": "linear", "warm_up": 5.0}, "`warm_up` is a share, from 0 to 1. Received 5.0"),
+        ({"name": "linear", "warm_up": -1}, "`warm_up` is a share, from 0 to 1. Received -1"),
+        ({"name": "sigmoid", "warm_up": np.nan}, "`warm_up` is a share, from 0 to 1. Received nan"),
+        ({"name": "sigmoid", "steepness": 0}, "`steepness` must be positive and finite. Received 0"),
+        ({"name": "cyclical", "rise": 1.5}, "`rise` is a share, from 0 to 1. Received 1.5"),
+        ({"name": "cyclical", "cycles": 0}, "at least one cycle. Received cycles=0"),
+    ],
+)
+def test_schedules_that_never_come_to_the_whole_kl_are_refused(identifier, message):
+    with pytest.raises(ValueError, match=message):
+        _schedule(identifier, 0.5)
+
+
 @pytest.mark.parametrize("name", objectives.schedules.names())
 def test_schedules_stay_between_0_and_1_end_at_1_and_only_cycles_fall(name):
     values = _schedule(name, *np.linspace(0, 1, 201))

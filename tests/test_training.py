@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -264,8 +265,8 @@ def test_the_validation_nll_is_that_of_the_averaged_probabilities():
 @pytest.mark.usefixtures("eagerly")
 def test_a_validation_loss_that_is_no_number_stops_the_run():
     bad = X.copy()
-    bad[3] = np.nan
-    with pytest.raises(FloatingPointError, match="validation NLL is nan"):
+    bad[3] = 3e38
+    with pytest.raises(FloatingPointError, match=r"validation NLL is (nan|inf)"):
         bc.fit(bc.Affine(3, 3), (X, Y), validation=(bad, Y), **FIT)
 
 
@@ -363,9 +364,74 @@ def test_nan_inputs_are_named_and_the_weights_stay_good(tmp_path):
     x = X.copy()
     x[4, 1] = np.nan
     model = _model()
+    stream = tf.data.Dataset.from_tensor_slices((x, Y)).batch(8)
     with pytest.raises(FloatingPointError, match=r"in epoch 1: .* beginning with the inputs. There is no checkpoint"):
-        bc.fit(model, (x, Y), run_dir=tmp_path, **FIT)
+        bc.fit(model, stream, num_data=len(Y), run_dir=tmp_path, **{**FIT, "batch_size": 1})
     assert all(np.isfinite(value).all() for value in _values(model).values())
+
+
+@pytest.mark.parametrize("what", ["train", "validation"])
+def test_arrays_that_are_not_finite_are_refused_before_a_net_hides_it(what):
+    x = X.copy()
+    x[[4, 7], 1] = np.inf, np.nan
+    given = {"train": (X, Y), "validation": (X, Y), what: (x, Y)}
+    with pytest.raises(ValueError, match=r"must be finite numbers\. Received NaN or infinite ones in 2 of 22 inputs"):
+        bc.fit(_model(), given.pop("train"), **given, **FIT)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_later_draw_of_a_step_that_goes_wrong_is_named():
+    calls = []
+
+    def sometimes(x):
+        calls.append(0)
+        return x * (math.inf if len(calls) % 2 == 0 else 1.0)  # the second of two draws
+
+    model = bc.Sequential([*_model().layers, bc.Lambda(sometimes, name="sometimes")])
+    with pytest.raises(FloatingPointError, match="beginning with the output of `sometimes`"):
+        bc.fit(model, (X, Y), num_samples=2, **FIT)
+
+
+def test_validation_may_be_a_data_set_of_batches():
+    model, other = _model(), _model()
+    for variable, source in zip(other.variables, model.variables, strict=True):
+        variable.assign(source)
+    stream = tf.data.Dataset.from_tensor_slices((X, Y)).batch(5)
+    found = bc.fit(model, (X, Y), seed=3, validation=stream, **FIT)
+    expected = bc.fit(other, (X, Y), seed=3, validation=(X, Y), **FIT)
+    assert [row["validation_nll"] for row in found.rows] == [row["validation_nll"] for row in expected.rows]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda data: data.repeat(), r"must be finite\. Received an infinite"),
+        (lambda data: data.take(0), "which is empty"),
+        (
+            lambda data: tf.data.Dataset.from_tensor_slices(X).batch(5),
+            r"of such batches\. Received one whose elements are TensorSpec",
+        ),
+    ],
+)
+def test_a_data_set_that_is_no_validation_is_refused(make, message):
+    stream = make(tf.data.Dataset.from_tensor_slices((X, Y)).batch(5))
+    with pytest.raises(ValueError, match=message):
+        bc.fit(_model(), (X, Y), validation=stream, **FIT)
+
+
+def test_a_progress_bar_shows_loss_nll_kl_and_images_per_second_apart(capfd):
+    bc.fit(_model(), (X, Y), **{**FIT, "progress": True, "epochs": 2})
+    shown = capfd.readouterr().err
+    assert re.search(r"epoch 2/2: .*loss \d+\.\d{4}, NLL \d+\.\d{4}, KL \d+, \d+ images/s", shown)
+
+
+def test_without_an_optimizer_it_is_adam():
+    settings = []
+    for optimizer in (None, "adam"):
+        model = bc.Affine(3, 3, init_kernel_fn=tf.zeros, init_bias_fn=tf.zeros)
+        bc.fit(model, (X, Y), optimizer=optimizer, **FIT)
+        settings.append(model.kernel.numpy())
+    np.testing.assert_array_equal(*settings)
 
 
 class Exploding(bc.Layer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import types
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -65,6 +66,13 @@ def test_joint_distributions_of_dependent_parts_are_refused():
 def test_what_is_no_pair_is_refused(value):
     with pytest.raises(TypeError, match=r"A kernel and a bias come as a pair.*Received .* of type"):
         bc.as_kernel_bias(value)
+
+
+@pytest.mark.parametrize("make", [tf.constant, np.asarray, tf.Variable])
+def test_a_single_array_is_refused_without_its_numbers(make):
+    with pytest.raises(TypeError, match=r"Received one \w+ of shape \(64, 10\) and dtype float32\.$") as failure:
+        bc.as_kernel_bias(make(np.zeros([64, 10], np.float32)))
+    assert len(str(failure.value)) < 300
 
 
 def test_a_function_of_pairs_leaves_a_missing_bias_missing():

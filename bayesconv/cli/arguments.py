@@ -31,6 +31,13 @@ def add_method(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", choices=METHODS, help=about)
 
 
+def add_draws(parser: argparse.ArgumentParser) -> None:
+    """Adds how many draws there are, and which."""
+    about = "draws of the weights, or auto for as many as it takes; the configuration's if unset"
+    parser.add_argument("--num-samples", type=positive_or_auto, metavar="S", help=about)
+    parser.add_argument("--seed", type=seed, metavar="SEED", help="of the draws; the configuration's if unset")
+
+
 def add_cache(parser: argparse.ArgumentParser) -> None:
     """Adds the choice not to use predictions that were kept."""
     about = "predict anew, and keep no prediction in the run's folder"

@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
     if (folder := _folder(arguments)) is not None:
         paths = comparison.write(found, folder)
         streams.write("\nWritten to " + ", ".join(map(str, paths)) + "\n")
+    else:
+        streams.write("\n--out DIR writes it as JSON and CSV, with a figure.\n")
 
 
 def _folder(arguments: argparse.Namespace) -> Path | None:

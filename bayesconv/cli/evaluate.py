@@ -18,9 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Adds the run and how its predictions are made."""
     shared.add_run(parser)
     shared.add_method(parser)
-    about = "draws of the weights, or auto for as many as it takes; the configuration's if unset"
-    parser.add_argument("--num-samples", type=shared.positive_or_auto, metavar="S", help=about)
-    parser.add_argument("--seed", type=shared.seed, metavar="SEED", help="of the draws; the configuration's if unset")
+    shared.add_draws(parser)
     about = ".npz of images x and labels y to score in place of the test images"
     parser.add_argument("--data", type=Path, metavar="FILE", help=about)
     parser.add_argument("--calibrated", action="store_true", help="recalibrate by what bayesconv calibrate fitted")

@@ -19,6 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "input", type=Path, metavar="INPUT", help=".npy, .npz with x or images, or a picture; scaled as in training"
     )
     shared.add_method(parser)
+    shared.add_draws(parser)
     parser.add_argument("--calibrated", action="store_true", help="recalibrate by what bayesconv calibrate fitted")
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .npz; without it CSV is printed")
 
@@ -27,6 +28,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Prints or writes the predictions."""
     with streams.quiet_imports():
         from bayesconv import experiment
-    chosen = {"method": arguments.method, "calibrated": arguments.calibrated}
+    chosen = {key: getattr(arguments, key) for key in ("method", "num_samples", "seed", "calibrated")}
     text = experiment.predict_file(arguments.run, arguments.input, arguments.out, **chosen)
     streams.write(text if arguments.out is None else f"Written to {arguments.out}\n")

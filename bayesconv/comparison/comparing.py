@@ -178,6 +178,8 @@ def _notes(runs: Sequence[RunResult], groups: Sequence[Group], chosen: Sequence[
         values = {str(run.report.get(key)) for run in runs}
         if len(values) > 1:
             notes.append(f"The evaluations differ in {key}: {', '.join(sorted(values))}.")
+    if len(tempered := {run.report.get("temperature") for run in runs}) == 1 and None not in tempered:
+        notes.append(f"All posteriors are of KL temperature {tempered.pop():g}.")
     for kind in ("ood", "shift"):
         sets = {tuple(run.report.get(kind) or ()) for run in runs}
         if len(sets) > 1 and any(name.startswith(f"{kind}.mean.") for name in chosen):

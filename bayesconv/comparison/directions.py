@@ -21,7 +21,7 @@ _LOWER = (
 _NEITHER = ("debiased_squared",)  # 0 is best, and chance makes it negative as often as positive
 _USUAL = (
     "accuracy", "mean_iou", "rmse", "nll", "crps", "ece", "selection.predictive_entropy.aurc", "shift.mean.nll",
-    "ood.mean.auroc.predictive_entropy",
+    "ood.mean.auroc.predictive_entropy", "pinball", "ood.mean.auroc.epistemic_std",
 )  # fmt: skip
 _LABELS = {
     "nll": "NLL",

@@ -88,4 +88,5 @@ def _record(run: Run, path: str | Path | None, held_out: Split, fitted: Predicti
         "held_out": {"source": "validation" if path is None else str(path), "num_images": len(held_out.y)},
         "made_by": made_by(fitted),
         "weights": variables_hash(run),
+        "temperature": run.config.objective.temperature if run.is_bayesian else None,
     }

@@ -26,7 +26,7 @@ def calibration_table(result: Mapping[str, Any]) -> str:
             rows.append(
                 ["  95 % interval", _ends(ends[share], ".1%"), *(_ends(ends[key], ".3f") for key in others), ""]
             )
-    heading = f"{_parameters(result)}, fitted to {_source(result)}"
+    heading = f"{_parameters(result)}, fitted to {_source(result)}{_posterior(result)}"
     return "\n".join([heading, "", *aligned(rows), "", *_gains(result["gain"])]) + "\n"
 
 
@@ -47,7 +47,7 @@ def selection_table(result: Mapping[str, Any]) -> str:
         [f"{test['num_images']} test images", *(_share(test[key]) for key in ("coverage", "risk", "risk_of_all"))],
         ["  95 % interval", *(_ends(test[key], ".1%") for key in ("coverage", "risk", "risk_of_all"))],
     ]
-    heading = f"abstain where {result['score']} > {result['threshold']:.6g}, for {_target(target)}"
+    heading = f"abstain where {result['score']} > {result['threshold']:.6g}, for {_target(target)}{_posterior(result)}"
     return "\n".join([heading, "", *aligned(rows)]) + "\n"
 
 
@@ -61,6 +61,7 @@ def conformal_table(result: Mapping[str, Any]) -> str:
         return _intervals_table(result)
     test = result["test"]
     too_few = f"\n{_too_few(result)}" if result["threshold"] is None else ""
+    fitted = f"fitted to {_source(result)}{_posterior(result)}"
     rows = [
         ["classes in a set", *(str(size) for size in range(len(test["num_of_size"])))],
         ["test images", *(str(count) for count in test["num_of_size"])],
@@ -68,7 +69,7 @@ def conformal_table(result: Mapping[str, Any]) -> str:
     return (
         "\n".join(
             [
-                f"{result['method']} sets of coverage {result['coverage']:g}, fitted to {_source(result)}{too_few}",
+                f"{result['method']} sets of coverage {result['coverage']:g}, {fitted}{too_few}",
                 "",
                 f"{_share(test['coverage'])} of {test['num_images']} test labels are in their sets, 95 % interval "
                 f"{_ends(test['coverage'], '.1%')}; {test['mean_set_size']:.2f} classes in a set on average.",
@@ -88,10 +89,16 @@ def _intervals_table(result: Mapping[str, Any]) -> str:
             width = "-" if entry["mean_width"] is None else f"{entry['mean_width']:.4g}"
             rows.append([name, _share(entry["coverage"]), _ends(entry["coverage"], ".1%"), width])
         rows[-1][0] += ", unbounded" if margin is None else f", {margin:+.4g} at both ends"
-    heading = f"intervals of coverage {result['coverage']:g}, fitted to {_source(result)}"
+    heading = f"intervals of coverage {result['coverage']:g}, fitted to {_source(result)}{_posterior(result)}"
     if None in result["margins"]:
         heading += f"\n{_too_few(result)}"
     return "\n".join([heading, "", *aligned(rows)]) + "\n"
+
+
+def _posterior(result: Mapping[str, Any]) -> str:
+    """Of which KL temperature the predictions are, which is no softmax temperature."""
+    temperature = result.get("temperature")
+    return "" if temperature is None else f", KL temperature {temperature:g}"
 
 
 def _source(result: Mapping[str, Any]) -> str:

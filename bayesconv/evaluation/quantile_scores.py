@@ -10,6 +10,7 @@ from bayesconv import metrics
 from bayesconv.evaluation.intervals import resampled
 from bayesconv.evaluation.real_targets import has_density, has_moments, interval_of, known_levels
 from bayesconv.metrics.checks import Floats
+from bayesconv.metrics.nulls import counted_quantile_null
 from bayesconv.metrics.resampling import Figures
 from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
@@ -61,9 +62,10 @@ def calibration(predictive: Predictive, y: Any, num_resamples: int) -> dict[str,
     if below is None:
         return None
     levels = calibration_levels(predictive)
-    found: dict[str, Any] = {"null": None, "below": below.mean(axis=(0, 1)).tolist()}
-    if not known_levels(predictive):
-        found = {"null": metrics.quantile_calibration_null(y.size)._asdict()}
+    found: dict[str, Any] = {"null": metrics.quantile_calibration_null(y.size)._asdict()}
+    if given := known_levels(predictive):
+        null = counted_quantile_null(y.size, levels=given)
+        found = {"null": null._asdict(), "below": below.mean(axis=(0, 1)).tolist()}
     error = _gap(below.mean(axis=1), levels)
     value = float(error(np.ones([1, len(y)]))["value"][0])
     return {"value": value, **found, "intervals": resampled(error, len(y), num_resamples, basic={"value": 0.0})}

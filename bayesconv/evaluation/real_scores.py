@@ -32,9 +32,9 @@ def scores_by_example(predictive: Predictive, y: Any, *, seed: int = SEED) -> di
     return {
         "rmse": np.square(error).mean(axis=1),
         "mae": np.abs(error).mean(axis=1),
-        "nll": _nll(predictive, y),
+        "nll": nll(predictive, y),
         "crps": _crps(predictive, y, seed),
-        "pinball": _pinball(predictive, y),
+        "pinball": pinball(predictive, y),
         **{name: mean_by_example(getattr(predictive, name, None)) for name in (*_STDS, *_ENTROPIES)},
     }
 
@@ -46,7 +46,8 @@ def mean_by_example(values: Any) -> Any:
     return np.reshape(values, (len(values), -1)).mean(axis=1)
 
 
-def _nll(predictive: Predictive, y: Any) -> Any:
+def nll(predictive: Predictive, y: Any) -> Any:
+    """Negative log density of the targets of each example, `[N]` nats, or None without a density and moments."""
     if has_density(predictive):
         return -predictive.log_prob(y)
     if not has_moments(predictive):
@@ -63,7 +64,8 @@ def _crps(predictive: Predictive, y: Any, seed: int) -> Any:
     return np.array([metrics.sample_crps(drawn[:, n], y[n]) for n in range(len(y))])
 
 
-def _pinball(predictive: Predictive, y: Any) -> Any:
+def pinball(predictive: Predictive, y: Any) -> Any:
+    """Mean pinball loss of the known quantiles, `[N]`, or None without any."""
     losses = []
     for level in known_levels(predictive):
         error = y - predictive.quantile(level)

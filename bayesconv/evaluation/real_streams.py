@@ -95,10 +95,9 @@ class RealTargets(Accumulator):
         if shares is None:
             return None
         error = np.abs(shares - self._levels).mean(axis=1)
-        found: dict[str, Any] = {"null": None, "below": shares[0].tolist()}
-        if not (self._kind or (False, False))[1]:
-            found = {"null": counted_quantile_null(self._num_targets, num_levels=len(self._levels))._asdict()}
-        return {"value": float(error[0]), **found, "intervals": {"value": ends_of(error, least=0.0)}}
+        null = counted_quantile_null(self._num_targets, levels=self._levels)._asdict()
+        below = {"below": shares[0].tolist()} if (self._kind or (False, False))[1] else {}
+        return {"value": float(error[0]), "null": null, **below, "intervals": {"value": ends_of(error, least=0.0)}}
 
 
 def _portions(num_examples: int, num_targets: int) -> Iterator[tuple[int, int]]:

@@ -135,7 +135,7 @@ def _spread(predictive: Predictive) -> Any:
 
 
 def _against(test: Predictive, strange: Predictive, num_resamples: int) -> dict[str, Any]:
-    familiar, others = _strangeness(test), _strangeness(strange)
+    familiar, others = strangeness(test), strangeness(strange)
     if not test.std.any():
         familiar["epistemic_std"] = None
     found = told_apart(familiar, others, list(familiar), num_resamples)
@@ -149,5 +149,6 @@ def _against(test: Predictive, strange: Predictive, num_resamples: int) -> dict[
     }
 
 
-def _strangeness(predictive: Predictive) -> dict[str, Any]:
+def strangeness(predictive: Predictive) -> dict[str, Any]:
+    """What tells examples apart, `[N]` means over their targets by name, or None."""
     return {"epistemic_std": mean_by_example(predictive.std), "spread": mean_by_example(_spread(predictive))}

@@ -73,7 +73,8 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
         notes.append(f"Quantile calibration error {_in_words(calibration, 'value', '.4f')}{band}.")
     if report["ause"] is not None:
         notes.append(f"AUSE {_in_words(report, 'ause', '.3f')}: 0 if the largest errors are the most uncertain.")
-    notes.append("NLL in nats per example, the rest in the unit of the target.")
+    unit = "Errors, CRPS, widths and standard deviations are in the unit of the target."
+    notes.append(unit if report["nll"] is None else f"NLL in nats per example. {unit}")
     if report["pinball"] is not None:
         notes.append("Quantiles have no density: no NLL and no CRPS, and the interval gives the spread.")
     return notes + (STRANGE_NOTES if report["ood"] else [])

@@ -43,7 +43,7 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
     predicted = functools.partial(predicted, keep_samples=False)
     count, names = run.config.evaluation.bootstrap, list(dataset.class_names)
     test, some = predicted(dataset.test.x, name="test"), uncorrupted(run, dataset)
-    familiar = _by_image(test, _counted(dataset.test.y, dataset.ignored_label), run.has_several_functions)
+    familiar = uncertainty_of_images(test, _counted(dataset.test.y, dataset.ignored_label), run.has_several_functions)
     options: dict[str, Any] = {"class_names": names, "ignored_label": dataset.ignored_label, "num_resamples": count}
 
     def scored(x: Any, name: str, chosen: Any) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _error_auroc(predictive: Predictive, is_wrong: Any, counted: Any) -> dict[st
     return auroc
 
 
-def _by_image(predictive: Predictive, counted: Any, has_several: bool) -> dict[str, Any]:
+def uncertainty_of_images(predictive: Predictive, counted: Any, has_several: bool) -> dict[str, Any]:
     """Mean uncertainties of the pixels that count, of each image that has any, `[N]`, by what tells images apart."""
     known = counted.any(axis=(1, 2))
     sizes = counted[known].sum(axis=(1, 2))
@@ -147,7 +147,7 @@ def _by_image(predictive: Predictive, counted: Any, has_several: bool) -> dict[s
 
 
 def _against(familiar: Any, strange: Predictive, has_several: bool, num_resamples: int) -> dict[str, Any]:
-    others = _by_image(strange, np.ones(strange.mean.shape[:-1], bool), has_several)
+    others = uncertainty_of_images(strange, np.ones(strange.mean.shape[:-1], bool), has_several)
     found = told_apart(familiar, others, _SCORES, num_resamples)
     by_image = {name: getattr(strange, name).mean(axis=(1, 2), dtype=np.float64) for name in UNCERTAINTIES}
     within = resampled(means(by_image), len(strange.mean), num_resamples)

@@ -15,6 +15,7 @@ from bayesconv.evaluation.class_streams import Classes
 from bayesconv.evaluation.pixel_streams import Pixels
 from bayesconv.evaluation.real_streams import RealTargets
 from bayesconv.evaluation.strange_streams import StrangeStreams
+from bayesconv.inputs import as_inputs, check_positive_int, check_targets, output_shape_of
 from bayesconv.layers import Layer
 from bayesconv.likelihoods import Likelihood
 from bayesconv.objectives import as_likelihood
@@ -75,6 +76,9 @@ def evaluate(
     family = as_likelihood(likelihood)
     if family.task not in _TASKS:
         raise ValueError(f"The task of a likelihood must be one of {', '.join(_TASKS)}. Received {family.task!r}.")
+    check_positive_int("chunk_size", chunk_size)
+    if not (ood is None or isinstance(ood, Mapping)):
+        raise TypeError(f"`ood` maps names to strange sets. Received {type(ood).__name__}; name it, {{'mine': x}}.")
     if ood and family.task != "classification":
         raise ValueError(f"Strange sets are told apart for classes of images. Received a likelihood of {family.task}.")
     options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "method": method, "calibration": calibration}
@@ -82,6 +86,7 @@ def evaluate(
     accumulator, strange = _accumulator(family), StrangeStreams()
     for x, y in _chunks(_pairs(data), chunk_size, "`data`"):
         predictive = bc.predict(model, x, **options)
+        check_targets(y, len(x), family, _output_shape(model, x, family))
         accumulator.update(predictive, y)
         if ood:
             strange.update(predictive)
@@ -92,6 +97,11 @@ def evaluate(
     return {"task": family.task, **found, **({"ood": strange.result()} if ood else {})}
 
 
+def _output_shape(model: Layer | Sequence[Layer], x: Any, family: Likelihood) -> tuple[int, ...]:
+    first = model if isinstance(model, Layer) else model[0]
+    return output_shape_of(first, as_inputs(first, x[:1]), family.output_rank)
+
+
 def _accumulator(family: Likelihood) -> Accumulator:
     if family.task == "segmentation":
         return Pixels(dict(family.options).get("ignored_label"))
@@ -99,7 +109,7 @@ def _accumulator(family: Likelihood) -> Accumulator:
 
 
 def _pairs(data: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(data, tuple) and len(data) == 2 and len(data[0]) == len(data[1]):
+    if isinstance(data, tuple) and len(data) == 2 and all(hasattr(part, "__len__") for part in data):
         yield _pair(*data)
         return
     if not isinstance(data, Iterable):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from bayesconv import members, plotting, runs
 from bayesconv.data import Dataset
-from bayesconv.figures import classification, posteriors, regression, segmentation
+from bayesconv.figures import classification, posteriors, regression, robustness, segmentation
 from bayesconv.figures.subject import Subject
 from bayesconv.figures.weight_arrays import signal_to_noise
 from bayesconv.registry import unknown_name_message
@@ -64,7 +64,7 @@ def _held_out(subject: Subject) -> bool:
 
 
 _CLASSES, _POSTERIORS = "classes of images", "posteriors with moments"
-_STRANGE, _HELD_OUT = f"{_CLASSES}, evaluation.ood", f"{_CLASSES}, validation images that were not trained on"
+_HELD_OUT = f"{_CLASSES}, validation images that were not trained on"
 
 # In the order in which they are drawn.
 FIGURES: tuple[Figure, ...] = (
@@ -88,14 +88,10 @@ FIGURES: tuple[Figure, ...] = (
         f"{_CLASSES}, of one channel or three",
         _both(_classifies, classification.has_pictures),
     ),
-    Figure(classification.histograms, _STRANGE, _both(_classifies, lambda s: s.has_strange)),
-    Figure(classification.roc, _STRANGE, _both(_classifies, lambda s: s.has_strange)),
-    Figure(classification.out_of_distribution, _STRANGE, _both(_classifies, lambda s: s.has_strange)),
-    Figure(
-        classification.shift,
-        f"{_CLASSES}, evaluation.corruptions",
-        _both(_classifies, lambda s: bool(s.run.config.evaluation.corruptions)),
-    ),
+    Figure(robustness.histograms, "evaluation.ood", lambda s: s.has_strange),
+    Figure(robustness.roc, "evaluation.ood", lambda s: s.has_strange),
+    Figure(robustness.out_of_distribution, "evaluation.ood", lambda s: s.has_strange),
+    Figure(robustness.shift, "evaluation.corruptions", lambda s: bool(s.run.config.evaluation.corruptions)),
     Figure(regression.predicted_against_true, "real targets", _regresses),
     Figure(
         regression.quantile_calibration,

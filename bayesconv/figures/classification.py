@@ -102,54 +102,6 @@ def ranked_images(subject: Subject) -> Drawn:
     yield "ranked_images", plotting.ranked_images(_visible(dataset), scores, num_images=num_images, captions=captions)
 
 
-def histograms(subject: Subject) -> Drawn:
-    """Each uncertainty on the test images and on each strange set."""
-    for name, predictive in subject.strange.items():
-        for score in scores_of(subject):
-            yield f"{score}_{name}", _histograms(score, subject.test, predictive, name)
-
-
-def roc(subject: Subject) -> Drawn:
-    """How well each score tells each strange set from the test images."""
-    for name, predictive in subject.strange.items():
-        inside, outside = _shared(_scores(subject.test, subject), _scores(predictive, subject))
-        yield f"roc_{name}", plotting.roc_curves(inside, outside)
-
-
-def out_of_distribution(subject: Subject) -> Drawn:
-    """The areas under these curves."""
-    test = subject.test
-    table = {
-        name.replace("_", " "): {
-            score: metrics.ood_auroc(getattr(test, score), getattr(predictive, score)) for score in scores_of(subject)
-        }
-        for name, predictive in subject.strange.items()
-    }
-    yield "out_of_distribution", plotting.ood_scores(table)
-
-
-def shift(subject: Subject) -> Drawn:
-    """Accuracy, NLL and ECE against the severity of each corruption."""
-    test, labels = subject.test.mean, subject.dataset.test.y
-    worse = {
-        name: [
-            (probs, labels[chosen])
-            for probs in (test[chosen], *(subject.predict(x, name, keep_samples=False).mean for x in images))
-        ]
-        for name, chosen, images in evaluation.corrupted(subject.run, subject.dataset)
-    }
-    for name, (score, label, unit) in _SHIFT_SCORES.items():
-        table = {corruption: [score(*scored) for scored in several] for corruption, several in worse.items()}
-        yield f"shift_{name}", plotting.shift_curves(table, name=label, unit=unit)
-
-
-_SHIFT_SCORES = {
-    "accuracy": (metrics.accuracy, "accuracy", ""),
-    "nll": (metrics.negative_log_likelihood, "NLL", "nats per image"),
-    "ece": (metrics.expected_calibration_error, "ECE", ""),
-}
-
-
 def scores_of(subject: Subject) -> tuple[str, ...]:
     """The uncertainties that a run has."""
     # The mutual information of a single function is zero everywhere.
@@ -163,23 +115,6 @@ def has_pictures(subject: Subject) -> bool:
 
 def _scores(predictive: Predictive, subject: Subject) -> dict[str, Any]:
     return evaluation.uncertainty_scores(predictive, has_several=subject.run.has_several_functions)
-
-
-def _shared(*scores: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those that every set has: a large one may have been predicted without keeping its draws."""
-    return [{name: one[name] for name in one if all(name in other for other in scores)} for one in scores]
-
-
-def _histograms(score: str, test: Predictive, strange: Predictive, name: str) -> Any:
-    inside, outside = getattr(test, score), getattr(strange, score)
-    return plotting.uncertainty_histograms(
-        inside,
-        outside,
-        name=score.replace("_", " "),
-        in_name="test images",
-        out_name=name.replace("_", " "),
-        auroc=metrics.ood_auroc(inside, outside),
-    )
 
 
 def _visible(dataset: Dataset) -> Any:

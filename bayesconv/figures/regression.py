@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bayesconv import plotting
+from bayesconv.evaluation import real_targets
 from bayesconv.figures.subject import Subject
 
 Drawn = Iterator[tuple[str, Any]]
@@ -64,13 +65,13 @@ def predictive_bands(subject: Subject) -> Drawn:
 
 
 def has_variance(subject: Subject) -> bool:
-    """Whether the likelihood has a variance of the target, as one of quantiles has not."""
-    return _total_std(subject) is not None
+    """Whether targets have a finite variance, as those of quantiles and of a Student-t of df 2 have not."""
+    return real_targets.has_moments(subject.test)
 
 
 def has_density(subject: Subject) -> bool:
     """Whether the likelihood has a distribution function, and the draws behind it were kept."""
-    return has_variance(subject) and subject.test.samples is not None
+    return real_targets.has_density(subject.test)
 
 
 def has_one_input(subject: Subject) -> bool:
@@ -79,7 +80,7 @@ def has_one_input(subject: Subject) -> bool:
 
 
 def _total_std(subject: Subject) -> np.ndarray | None:
-    return None if subject.test.noise_variance is None else subject.test.total_std
+    return subject.test.total_std if has_variance(subject) else None
 
 
 def _targets(subject: Subject) -> np.ndarray:

@@ -41,6 +41,11 @@ class Layer(tf.Module):
       name: Name; characters that no Python identifier has become underscores.
     """
 
+    # What a layer without weights has none of.
+    kernel: Any = None
+    bias: Any = None
+    dtype: Any = None
+    activation_fn: Any = None
     posterior: Any = None
     prior: Any = None
     estimator: Any = None

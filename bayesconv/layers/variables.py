@@ -74,7 +74,8 @@ def assign(
       source: Where the arrays come from, for messages.
 
     Raises:
-      ValueError: If a path is missing or unexpected, or a shape or dtype differs; no variable has changed then.
+      ValueError: If a path is missing or unexpected, a shape or dtype differs, or a number is not finite; no variable
+        has changed then.
     """
     problems = [f"missing {path}" for path in variables if path not in arrays]
     problems += [f"unexpected {path}" for path in arrays if path not in variables]
@@ -82,6 +83,11 @@ def assign(
         f"{path} is {arrays[path].dtype.name}{list(arrays[path].shape)}, expected {v.dtype.name}{v.shape.as_list()}"
         for path, v in variables.items()
         if path in arrays and (arrays[path].shape != tuple(v.shape) or arrays[path].dtype != v.dtype.as_numpy_dtype)
+    ]
+    problems = problems or [
+        f"{path} holds NaN or infinite numbers"
+        for path, variable in variables.items()
+        if variable.dtype.is_floating and not np.isfinite(arrays[path]).all()
     ]
     if problems:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -78,12 +80,20 @@ def nulls_of_sums(sums: BinSums, *, num_draws: int = 1000, seed: int = 0) -> dic
     return {f"{name}_calibration_error": band_of([gap(one) for one in sets]) for name, gap in gaps.items()}
 
 
-def counted_quantile_null(num_targets: int, *, num_levels: int = 99, num_draws: int = 1000, seed: int = 0) -> NullBand:
+def counted_quantile_null(
+    num_targets: int,
+    *,
+    num_levels: int = 99,
+    levels: Sequence[float] | None = None,
+    num_draws: int = 1000,
+    seed: int = 0,
+) -> NullBand:
     """The `quantile_calibration_null` of any number of targets, of which no more than their counts are drawn.
 
     Args:
       num_targets: Number of targets.
       num_levels: As in `quantile_calibration_error`.
+      levels: Of the quantiles, rising between 0 and 1, in place of `num_levels` equidistant ones.
       num_draws: Simulated data sets.
       seed: The same seed gives the same band.
 
@@ -96,10 +106,11 @@ def counted_quantile_null(num_targets: int, *, num_levels: int = 99, num_draws: 
     """
     for name, value in (("num_targets", num_targets), ("num_levels", num_levels), ("num_draws", num_draws)):
         check_at_least(name, value, 1)
-    cells = num_levels + 1  # between levels, which are equally probable
-    counts = np.random.default_rng(seed).multinomial(num_targets, [1 / cells] * cells, num_draws)
+    expected = np.arange(1, num_levels + 1) / (num_levels + 1) if levels is None else np.asarray(levels, np.float64)
+    cells = np.diff([0.0, *expected, 1.0])  # probabilities to lie between levels
+    counts = np.random.default_rng(seed).multinomial(num_targets, cells, num_draws)
     shares = counts.cumsum(axis=1)[:, :-1] / num_targets
-    return band_of(np.abs(shares - np.arange(1, cells) / cells).mean(axis=1).tolist())
+    return band_of(np.abs(shares - expected).mean(axis=1).tolist())
 
 
 def _top_errors(confidence: Floats, num_bins: int, correct: npt.NDArray[np.bool_]) -> dict[str, Floats]:

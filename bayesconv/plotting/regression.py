@@ -143,7 +143,9 @@ def _vector(name: str, values: npt.ArrayLike, length: int | None = None) -> Arra
         v = v[:, 0]
     if v.ndim != 1 or not v.size or not np.isfinite(v).all() or (length is not None and len(v) != length):
         size = "" if length is None else f" of {length}"
-        raise ValueError(f"`{name}` must be a vector{size} finite numbers. Received shape {list(v.shape)}.")
+        wrong = int((~np.isfinite(v)).sum())
+        received = f"shape {list(v.shape)}" + (f", {wrong} of them not finite" if wrong else "")
+        raise ValueError(f"`{name}` must be a vector{size} finite numbers. Received {received}.")
     return v
 
 

@@ -70,7 +70,10 @@ class RayPool:
                 yield self._names.pop(reference), self._outcome(reference)
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Asks Ray to cancel all tasks, which may take it a minute; a cell whose task has gone stops by itself, after what it is writing."""
+        """Asks Ray to cancel all tasks, which may take it a minute.
+
+        A cell whose task has gone stops by itself, after what it is writing.
+        """
         self._stopped = True
         for reference in self._names:
             self._ray.cancel(reference, force=True)

@@ -302,7 +302,7 @@ def test_too_few_images_are_said_to_be(coverage, fewest):
     test = {"num_images": 5, "coverage": held_out.binomial(5, 5), "mean_set_size": 2.0, "num_of_size": [0, 0, 5]}
     result = {"method": "thr", "coverage": coverage, "threshold": None, "test": test}
     text = decisions.conformal_table({**result, "held_out": {"source": "validation", "num_images": 1}})
-    assert "fitted to 1 validation image\n" in text
+    assert "fitted to 1 validation image" in text
     assert f"too few, so that everything is held: a coverage of {coverage:g} takes {fewest}.\n" in text
 
 
@@ -372,6 +372,22 @@ class TestCommandLine:
 
 def test_an_interval_of_nothing_has_no_ends():
     assert held_out.binomial(0, 0) == {"value": None, "lower": None, "upper": None}
+
+
+def test_intervals_of_a_run_are_moved_and_new_predictions_have_them(tmp_path, capsys):
+    config = load_config("configs/diabetes_student_t.yaml", ["training.epochs=2", "evaluation.num_samples=4"])
+    folder = str(tmp_path / "run")
+    experiment.train(config, folder, progress=False)
+    assert cli.main(["conformal", folder, "--coverage", "0.8"]) == 0
+    assert "intervals of coverage 0.8, fitted to 71 validation images, KL temperature 1\n" in capsys.readouterr().out
+    (margin,) = json.loads((tmp_path / "run" / "conformal.json").read_text())["margins"]
+    x = runs.load_run(folder).dataset().test.x[:5]
+    np.save(tmp_path / "x.npy", x)
+    experiment.predict_file(folder, tmp_path / "x.npy", tmp_path / "p.npz")
+    lower, upper = evaluation.predict(runs.load_run(folder), x).interval(0.8)
+    with np.load(tmp_path / "p.npz") as found:
+        np.testing.assert_allclose(found["conformal_lower_target"], (lower - margin)[:, 0], rtol=1e-5)
+        np.testing.assert_allclose(found["conformal_upper_target"], (upper + margin)[:, 0], rtol=1e-5)
 
 
 def test_intervals_of_a_regression_are_moved_to_hold_what_they_promise():

@@ -54,6 +54,7 @@ def test_quantiles_have_a_pinball_loss_and_no_density():
     np.testing.assert_allclose(scores["pinball"], np.mean(losses), rtol=1e-9)
     assert scores["nll"] is scores["crps"] is scores["total_std"] is scores["predictive_entropy"] is None
     assert list(scores["credible"]) == ["0.5"]
+    assert scores["calibration"]["null"]["lower"] < scores["calibration"]["null"]["upper"]
     assert scores["calibration"]["below"] == [float(np.mean(found.quantile(p) > Y)) for p in (0.25, 0.5, 0.75)]
 
 

@@ -109,6 +109,10 @@ class TestClasses:
             ([], {"likelihood": "normal"}, "must hold at least one example. Received none"),
             ((X[:0], Y[:0]), {}, "must hold at least one example. Received none"),
             ((X, Y), {"ood": {"a": (X, X)}}, "Received a tuple for 'a'; leave out labels, and put batches in a list"),
+            ((X, Y[:-1]), {}, f"one label for each input. Received {N} inputs, {N - 1} labels"),
+            ((X, Y + 0.5), {}, "integer labels"),
+            ((X, X[:, :2]), {"likelihood": "normal"}, r"targets of shape|Received"),
+            ((X, np.full([N, 3], np.nan)), {"likelihood": "normal"}, "finite"),
             ((X, Y), {"ood": {"a": []}}, "The strange set 'a' must hold at least one example"),
             ((X, Y), {"ood": {"a": X[:0]}}, "The strange set 'a' must hold"),
             ([X], {}, r"must hold batches \(x, y\). Received one of ndarray"),
@@ -123,6 +127,15 @@ class TestClasses:
     def test_what_does_not_fit_is_refused(self, model, data, options, expected):
         with pytest.raises(ValueError, match=expected):
             bc.evaluate(model, data, **OPTIONS, **options)
+
+    @pytest.mark.parametrize("size", [0, -1, 2.5])
+    def test_a_chunk_has_a_size(self, model, size):
+        with pytest.raises(ValueError, match="`chunk_size` must be a positive int"):
+            bc.evaluate(model, (X, Y), chunk_size=size, **OPTIONS)
+
+    def test_strange_sets_have_names(self, model):
+        with pytest.raises(TypeError, match=r"`ood` maps names to strange sets\. Received ndarray; name it"):
+            bc.evaluate(model, (X, Y), ood=X, **OPTIONS)
 
     @pytest.mark.parametrize("make", [list, lambda batches: [list(batch) for batch in batches], iter])
     def test_two_batches_in_a_list_are_batches(self, model, report, make):

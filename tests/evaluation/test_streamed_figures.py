@@ -13,7 +13,7 @@ from bayesconv.evaluation.class_streams import Classes
 from bayesconv.evaluation.pixel_streams import Pixels
 from bayesconv.evaluation.real_streams import RealTargets
 from bayesconv.evaluation.strange_streams import StrangeStreams
-from bayesconv.evaluation.uncertainties import UNCERTAINTIES, uncertainty_scores
+from bayesconv.evaluation.uncertainties import ALL_SCORES, UNCERTAINTIES, uncertainty_scores
 
 N = 240
 CHUNKS = [17, 100, 1000]
@@ -152,12 +152,23 @@ class TestClasses:
         found = made.result()["others"]
         assert found == made.result()["others"]
         for figure in ("auroc", "aupr_in", "aupr_out", "fpr95"):
-            assert found[figure].keys() == scores.keys()
-            for name, entry in found[figure].items():
-                _assert_enclosed(entry, exact[figure][name], (figure, name))
+            assert found[figure].keys() == set(ALL_SCORES)
+            for name in scores:
+                _assert_enclosed(found[figure][name], exact[figure][name], (figure, name))
         for name in (*UNCERTAINTIES, "mutual_information_corrected", "disagreement"):
             assert found[name] == pytest.approx(exact[name], rel=1e-6)
         assert found["num_examples"] == N - 150
+
+    @pytest.mark.parametrize("where", ["familiar", "strange"])
+    def test_a_score_that_a_chunk_has_not_is_none(self, predicted, where):
+        made, without = StrangeStreams(), dataclasses.replace(predicted, samples=None)
+        for part in (predicted, without if where == "familiar" else predicted):
+            made.update(part)
+        for part in (predicted, without if where == "strange" else predicted):
+            made.update(part, "others")
+        found = made.result()["others"]
+        assert found["auroc"]["energy"] is found["fpr95"]["energy"] is None
+        assert found["auroc"]["predictive_entropy"]["value"] == pytest.approx(0.5)  # both are the same images
 
 
 class TestRealTargets:
@@ -203,11 +214,8 @@ class TestRealTargets:
         assert found["value"] == pytest.approx(exact["value"], rel=1e-9)
         assert found.get("below") == (pytest.approx(exact["below"]) if "below" in exact else None)
         _assert_ends(found["intervals"]["value"], exact["intervals"]["value"], "calibration")
-        if exact["null"] is None:
-            assert found["null"] is None
-        else:
-            width = exact["null"]["upper"] - exact["null"]["lower"]
-            assert max(abs(found["null"][end] - exact["null"][end]) for end in exact["null"]) < 0.1 * width
+        width = exact["null"]["upper"] - exact["null"]["lower"]
+        assert max(abs(found["null"][end] - exact["null"][end]) for end in exact["null"]) < 0.1 * width
 
     def test_portions_of_a_chunk_do_not_matter(self, monkeypatch):
         predictive, y = self._predicted({"name": "normal", "scale": 0.5}, 3)

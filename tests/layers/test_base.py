@@ -36,6 +36,13 @@ class TestCall:
         with pytest.raises(ValueError, match=r"Unknown value of `weights` 'means'.*Did you mean 'mean'\?"):
             _bayesian()(X, weights="means")
 
+    @pytest.mark.parametrize("make", [lambda: bc.MaxPool(2), bc.Flatten, lambda: bc.Sequential([bc.Affine(2, 2)])])
+    def test_every_layer_has_all_members(self, make):
+        layer = make()
+        for member in ("kernel", "bias", "dtype", "activation_fn", "posterior", "prior", "estimator", "divergence"):
+            assert getattr(layer, member) is None
+        assert layer.extra_loss is layer.extra_result is None
+
     def test_forward_must_be_overridden(self):
         with pytest.raises(TypeError, match=r"Layer must override forward\(inputs, \*, is_training, seed\)"):
             bc.Layer()(X)

@@ -59,6 +59,18 @@ def test_assigning_lists_all_problems_and_then_only_their_number():
         np.testing.assert_array_equal(variable, before[path] + 1)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, -np.inf])
+def test_numbers_that_are_not_finite_are_refused_and_nothing_is_assigned(wrong):
+    layer = bc.Affine(2, 2)
+    before = variables.values(layer.named_variables)
+    arrays = {path: value + 1 for path, value in before.items()}
+    arrays["kernel"][1, 0] = wrong
+    with pytest.raises(ValueError, match=r"weights in here do not fit .*: kernel holds NaN or infinite numbers"):
+        variables.assign(layer.named_variables, arrays, source="here")
+    for path, variable in layer.named_variables.items():
+        np.testing.assert_array_equal(variable, before[path])
+
+
 def test_layers_that_share_layers_are_visited_once():
     model = bc.Sequential([bc.Affine(2, 2)])
     for _ in range(30):  # 2^30 paths to the layer

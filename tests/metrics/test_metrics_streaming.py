@@ -112,6 +112,15 @@ def test_the_band_of_counted_quantiles_is_that_of_targets():
         assert found == pytest.approx(exact, rel=0.06)
 
 
+def test_the_band_of_given_levels_is_that_of_uniform_targets(rng):
+    levels = np.array([0.05, 0.5, 0.9])
+    found = counted_quantile_null(60, levels=levels, num_draws=4000)
+    shares = (rng.random((4000, 60, 1)) <= levels).mean(axis=1)
+    errors = np.abs(shares - levels).mean(axis=1)
+    assert found.mean == pytest.approx(errors.mean(), rel=0.05)  # 4000 draws know the mean to 1 %
+    assert (found.lower, found.upper) == pytest.approx(np.quantile(errors, [0.025, 0.975]), rel=0.12)
+
+
 def test_confusion_is_that_of_all_images(rng):
     found, labels = rng.integers(0, 4, (2, 20, 5, 5))
     labels[:, 0] = 255

@@ -60,7 +60,9 @@ def test_a_real_sweep_and_its_comparison(config, capsys, tmp_path):
     assert cli.main(command) == 3  # a scale of -1 is refused when the model is built, and the rest goes on
     said = capsys.readouterr()
     assert "2 of 3 runs finished, in sweeps/tiny. Next: bayesconv compare sweeps/tiny\n" in said.out
-    wanted = r"error: 1 of 3 runs failed:\n  prior=normal-scale--1: .*model\.prior: The scale of a prior must be positive"
+    wanted = (
+        r"error: 1 of 3 runs failed:\n  prior=normal-scale--1: .*model\.prior: The scale of a prior must be positive"
+    )
     assert re.search(wanted, said.err), said.err
     assert "prior=normal: finished (1 of 3)" in said.err
 
