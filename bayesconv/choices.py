@@ -14,7 +14,7 @@ from typing import Any
 
 import pydantic
 
-from bayesconv.sections import OPTIMIZERS, Part, RunConfig, problem, unknown_key
+from bayesconv.sections import Part, RunConfig, problem, unknown_key
 from bayesconv.settings import KeyPath, Problem, Settings
 
 _REGISTRIES = {
@@ -34,7 +34,7 @@ _REGISTRIES = {
 KINDS = tuple(_REGISTRIES)
 
 # Where a configuration names a piece, and of which kind. The data come first: they need no TensorFlow.
-_PIECES: dict[tuple[str, ...], str] = {
+PIECES: dict[tuple[str, ...], str] = {
     ("data",): "datasets",
     ("training", "augmentation"): "augmentations",
     ("evaluation", "ood"): "ood",
@@ -48,9 +48,9 @@ _PIECES: dict[tuple[str, ...], str] = {
     ("objective", "kl_schedule"): "schedules",
     ("objective", "bound"): "bounds",
 }
-_OVERRIDABLE = {"estimator": "estimators", "posterior": "posteriors", "prior": "priors", "divergence": "divergences"}
-_LISTS = {"augmentations", "ood", "corruptions"}  # of which a configuration names any number
-_WITHOUT_TENSORFLOW = {"datasets", *_LISTS}
+OVERRIDABLE = {"estimator": "estimators", "posterior": "posteriors", "prior": "priors", "divergence": "divergences"}
+LISTS = {"augmentations", "ood", "corruptions"}  # of which a configuration names any number
+_WITHOUT_TENSORFLOW = {"datasets", *LISTS}
 DETERMINISTIC = "deterministic"  # stands where a posterior may, but is none
 _NOT_OPTIMIZER_OPTIONS = {"learning_rate", "name", "kwargs"} | {
     # These take effect only in Keras' own training loop.
@@ -115,43 +115,6 @@ def _entry(name: str, description: str, options: Mapping[str, Any]) -> str:
     return "".join([f"{name}\n    {description}\n", *(f"      {key}: {value}\n" for key, value in shown.items())])
 
 
-def schema() -> dict[str, Any]:
-    """The JSON schema of a configuration, for completion in editors; imports TensorFlow to know the names.
-
-    Names that only a plugin registers stay allowed.
-    """
-    result = RunConfig.model_json_schema()
-    definitions = result["$defs"]
-    for path, kind in (*_PIECES.items(), (("training", "optimizer"), None)):
-        properties = definitions[str(path[0]).capitalize()]["properties"] if len(path) > 1 else result["properties"]
-        field = properties[path[-1]]
-        if kind in _LISTS:
-            lists = [choice for choice in field.get("anyOf", [field]) if choice.get("type") == "array"]
-            lists[0]["items"] = _part_schema(kind)
-        else:
-            _replace(field, _part_schema(kind))
-    override = definitions["Override"]["properties"]
-    for key, kind in _OVERRIDABLE.items():
-        _replace(override[key], _part_schema(kind))
-    _replace(override["match"], {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Match"}]})
-    del definitions["Part"]
-    return result
-
-
-def _part_schema(kind: str | None) -> dict[str, Any]:
-    names = registry(kind).names() if kind else OPTIMIZERS
-    names = (*names, DETERMINISTIC) if kind == "posteriors" else names
-    name = {"anyOf": [{"enum": list(names)}, {"type": "string"}]}
-    return {"anyOf": [name, {"type": "object", "properties": {"name": name}, "required": ["name"]}]}
-
-
-def _replace(field: dict[str, Any], schema: dict[str, Any]) -> None:
-    for key in ("$ref", "anyOf", "default"):
-        if key != "default" or field.get(key) is None:
-            field.pop(key, None)
-    field |= schema
-
-
 def import_plugins(modules: Iterable[str], folders: Iterable[Path], written: Settings) -> None:
     """Imports modules that register pieces.
 
@@ -186,15 +149,15 @@ def _importable(folders: list[str]) -> Iterator[None]:
 
 
 def _parts(config: RunConfig) -> Iterator[tuple[KeyPath, str, Part]]:
-    for path, kind in _PIECES.items():
+    for path, kind in PIECES.items():
         value: Any = functools.reduce(getattr, path, config)
-        if kind in _LISTS:
+        if kind in LISTS:
             for i, part in enumerate(value or ()):
                 yield (*path, i), kind, part
         else:
             yield path, kind, value
     for i, override in enumerate(config.model.overrides):
-        for key, kind in _OVERRIDABLE.items():
+        for key, kind in OVERRIDABLE.items():
             if (part := getattr(override, key)) is not None:
                 yield ("model", "overrides", i, key), kind, part
 

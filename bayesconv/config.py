@@ -15,7 +15,8 @@ import pydantic
 from ruamel.yaml import YAML
 
 from bayesconv import settings
-from bayesconv.choices import KINDS, check_names, registry, schema
+from bayesconv.choices import KINDS, check_names, registry
+from bayesconv.editor_schema import schema
 from bayesconv.sections import Part, RunConfig, Section, problem
 from bayesconv.settings import ConfigError, KeyPath
 

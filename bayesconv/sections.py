@@ -285,7 +285,22 @@ def problem(error: Any) -> Problem:
         return path[:-1], f"needs the key {path[-1]!r}. Received {sorted(map(str, received))}."
     if error["type"] == "value_error":  # one of this library's own validators
         return path, str(error["ctx"]["error"])
-    return path, f"{error['msg'].replace('Input should', 'must')}. Received {received!r}."
+    rule = _RULES.get(error["type"], error["msg"].replace("Input should", "must"))
+    way_out = f"; write [{received}]" if rule == _LIST and isinstance(received, str) else ""
+    return path, f"{rule}. Received {received!r}{way_out}."
+
+
+_LIST, _MAPPING = "must be a list", "must be a mapping of keys to values"
+# YAML's words for Python's types.
+_RULES = {
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+}
 
 
 def _field_type(section: Any, key: str | int) -> Any:

@@ -111,10 +111,13 @@ class TestErrors:
                 "must be 'cosine' or 'constant'. Received 'linear'.",
             ),
             (MINIMAL + "training: {optimizer: adm}\n", "Unknown optimizer 'adm'; .*Did you mean 'adam'?"),
-            (MINIMAL + "training: []\n", "training: must be a valid dictionary .*Received [].".replace("[]", r"\[\]")),
+            (MINIMAL + "training: []\n", r"training: must be a mapping of keys to values\. Received \[\]\."),
             (MINIMAL + "objective: {temperature: -0.1}\n", "objective.temperature: must be greater than or equal to 0"),
             (MINIMAL + "seed: -1\n", "run.yaml:3:1: seed: must be greater than or equal to 0"),
-            (MINIMAL + "plugins: my_priors\n", "plugins: must be a valid tuple. Received 'my_priors'."),
+            (
+                MINIMAL + "plugins: my_priors\n",
+                r"plugins: must be a list\. Received 'my_priors'; write \[my_priors\]\.",
+            ),
             (
                 MINIMAL + "evaluation: {ood: [rotated, rotated]}\n",
                 "must name each one once. Received {'name': 'rotated'} twice",
@@ -373,7 +376,7 @@ class TestNames:
             ("objective.bound.alpha=1", r"objective.bound.alpha: .* it accepts \[\]"),
             ("objective.bound={name: renyi, alpha: low}", "objective.bound.alpha: must be a valid number"),
             ("data=digts", "data: Unknown dataset 'digts'; .*Did you mean 'digits'?"),
-            ("data.refit=yes", "data.refit: must be a valid boolean. Received 'yes'"),
+            ("data.refit=yes", "data.refit: must be true or false. Received 'yes'"),
             ("data=npz", "data: 'npz' needs the option 'path'"),
             ("evaluation.ood=[photo_patches, upside_down]", "evaluation.ood.1: Unknown out-of-distribution set"),
             ("training.augmentation=[rotate]", "training.augmentation.0: Unknown augmentation 'rotate'; choose one of"),
@@ -501,6 +504,10 @@ class TestSchema:
             {"data": "digits", "model": {"name": "lenet5", "overrides": [{"match": "a", "priro": "normal"}]}},
             {"data": "digits", "model": {"name": "lenet5", "overrides": [{"prior": "normal"}]}},
             {"data": "digits", "model": {"name": "lenet5", "overrides": [{"match": {"nme": "a"}, "prior": "normal"}]}},
+            {"data": "digits", "model": {"name": "lenet5", "prior": {"name": "normal", "sclae": 1}}},
+            {"data": "digits", "model": {"name": "lenet5", "prior": {"name": "normal", "scale": "wide"}}},
+            {"data": "npz", "model": "lenet5", "training": {"augmentation": [{"name": "shift", "pixel": 2}]}},
+            {"data": {"name": "npz"}, "model": {"name": "lenet5"}},
         ],
     )
     def test_refuses_what_the_loader_refuses(self, validator, values):
@@ -513,6 +520,13 @@ class TestSchema:
         prior = validator.schema["$defs"]["Override"]["properties"]["prior"]
         assert "laplace" in prior["anyOf"][0]["anyOf"][0]["enum"]
         assert "default" not in prior
+
+    def test_knows_the_options_of_every_registered_name_and_leaves_those_of_plugins_alone(self, validator):
+        prior = validator.schema["$defs"]["Model"]["properties"]["prior"]
+        by_name = {choice["properties"]["name"].get("const"): choice for choice in prior["anyOf"][1:]}
+        for name in config.registry("priors").names():
+            assert set(by_name[name]["properties"]) == {"name", *config.registry("priors").options(name)}
+        validator.validate({"data": "digits", "model": {"name": "lenet5", "prior": {"name": "of_a_plugin", "any": 1}}})
 
     def test_knows_the_registered_names_and_the_meaning_of_keys(self):
         text = json.dumps(config.schema())
