@@ -443,6 +443,17 @@ def test_extra_loss_is_the_same_however_the_call_runs_in_float64():
     _check_all_ways("reparameterization", tf.float64, 1e-10, lambda name: name == "student_t/monte_carlo", chosen)
 
 
+@pytest.mark.parametrize("divergence", ["exact", "monte_carlo"])
+def test_extra_loss_of_a_flipout_convolution_is_the_same_however_it_runs_in_float64(divergence):
+    factory = functools.partial(bc.make_kernel_bias_flipout, prior="normal", divergence=divergence)
+    layer = bc.Convolution(1, 2, 3, make_kernel_bias_fn=factory, dtype=tf.float64)
+    x, seed = tf.reshape(tf.range(50, dtype=tf.float64), [2, 5, 5, 1]), tf.constant([3, 0])
+    (eager,) = _losses([layer], x, seed)
+    for options in ({}, {"jit_compile": True}):
+        (found,) = tf.function(lambda s: _losses([layer], x, s), autograph=False, **options)(seed)
+        np.testing.assert_allclose(found, eager, rtol=1e-10, err_msg=f"{options}")
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("estimator", estimators.names())
 def test_extra_loss_is_the_same_however_the_call_runs_in_float64_everywhere(estimator):

@@ -20,8 +20,10 @@ SHORT = [
 ]
 
 
-def first_with(likelihood):
-    return next(path for path in CONFIGS if load_config(path).objective.likelihood.name == likelihood)
+def one_with(likelihood):
+    """The first in the alphabet, of classes the one that the README's figures are of."""
+    fitting = [path for path in CONFIGS if load_config(path).objective.likelihood.name == likelihood]
+    return next((path for path in fitting if path.stem == "fashion_mnist_vi"), fitting[0])
 
 
 def write_idx(folder):
@@ -53,7 +55,7 @@ def check_trains(path, tmp_path):
 # Of several yes-or-no answers an image there is no data set to ship a configuration for.
 @pytest.mark.parametrize("likelihood", sorted(set(likelihoods.names()) - {"bernoulli"}))
 def test_each_likelihood_has_one_that_trains(likelihood, tmp_path):
-    check_trains(first_with(likelihood), tmp_path)
+    check_trains(one_with(likelihood), tmp_path)
 
 
 @pytest.mark.full
