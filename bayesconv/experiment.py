@@ -26,6 +26,7 @@ from bayesconv import (
     replacing,
     runs,
     suitability,
+    tabulation,
 )
 from bayesconv.config import RunConfig
 from bayesconv.diagnostics import Diagnosis
@@ -96,7 +97,8 @@ def predict_file(
     Args:
       run_dir: The run folder.
       source: A `.npy` array, an `.npz` archive with `x` or `images`, or a picture; see `image_files.read_images`.
-      target: Where to write the result, `.csv` or `.npz`; None writes nothing.
+      target: Where to write the result: `.csv`, `.npz`, or `.parquet`, the columns of `Predictive.to_pandas`, for which
+        pandas and pyarrow are needed; None writes nothing.
       method: `"sampling"` or `"moments"`; the configuration's by default.
       num_samples: Draws of the weights, or `"auto"`; the configuration's by default.
       seed: Of these draws; the configuration's by default.
@@ -114,8 +116,10 @@ def predict_file(
       ValueError: If the images are not like those that the run was trained on, or `target` ends otherwise.
     """
     suffix = None if target is None else Path(target).suffix.lower()
-    if suffix not in (None, ".csv", ".npz"):
-        raise ValueError(f"Predictions are written as .csv or .npz. Received {str(target)!r}; choose such an --out.")
+    if suffix not in (None, ".csv", ".npz", ".parquet"):
+        raise ValueError(
+            f"Predictions are written as .csv, .npz or .parquet. Received {str(target)!r}; choose such an --out."
+        )
     run = runs.load_run(run_dir)
     if target is not None:
         check_target(target)
@@ -129,7 +133,9 @@ def predict_file(
     if calibrated:
         predictive = decisions.calibrated(decisions.read_calibration(run, predictive), predictive)
     columns, text = prediction_rows.as_files(predictive, names, decided)
-    if target is not None:
+    if suffix == ".parquet":
+        tabulation.write_table(str(target), {**tabulation.columns(predictive, names), **decided})
+    elif target is not None:
         save_arrays(target, columns) if suffix == ".npz" else write_text(target, text)
     return text
 

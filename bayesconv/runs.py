@@ -203,6 +203,7 @@ def check_folder(folder: Path, config: RunConfig, *, resume: bool, overwrite: bo
 def _check_resumable(folder: Path) -> None:
     path = RunFolder(folder)
     if path.last.is_file():
+        path.read_state()  # before anything is built
         read_history(folder)
         if not path.best.is_file():
             raise resumption.missing_weights(folder, is_member=folder.parent.name == members.MEMBERS)

@@ -83,8 +83,13 @@ def data_frame(predictive: Any, class_names: Sequence[str] | None = None) -> Any
 
 def write_parquet(path: str | os.PathLike[str], predictive: Any, class_names: Sequence[str] | None = None) -> Path:
     """Writes the columns to a Parquet file; a ValueError if there is no pandas or pyarrow."""
+    return write_table(path, columns(predictive, class_names))
+
+
+def write_table(path: str | os.PathLike[str], table: Mapping[str, Any]) -> Path:
+    """Writes columns of equal length to a Parquet file; a ValueError if there is no pandas or pyarrow."""
     _optional("pyarrow")
-    frame = data_frame(predictive, class_names)
+    frame = _optional("pandas").DataFrame(table)
     return files.write_atomically(path, lambda file: frame.to_parquet(file, engine="pyarrow", index=False))
 
 

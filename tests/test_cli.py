@@ -1,5 +1,6 @@
 import csv
 import errno
+import importlib
 import io
 import json
 import os
@@ -174,6 +175,25 @@ class TestErrors:
         )
         assert sorted(path for path in run_dir.rglob("*")) == before
 
+    @pytest.mark.parametrize("command", ["train", "plot", "predict"])
+    def test_a_disk_that_is_full_leaves_nothing_half_written(
+        self, command, run_dir, written, tmp_path, capfd, monkeypatch
+    ):
+        def full(descriptor):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        np.save(tmp_path / "x.npy", data.digits().test.x[:2])
+        arguments = {
+            "train": ["train", written, "--out", "new"],
+            "plot": ["plot", str(run_dir), "--only", "reliability"],
+            "predict": ["predict", str(run_dir), str(tmp_path / "x.npy"), "--out", str(tmp_path / "y.csv")],
+        }[command]
+        before = {folder: sorted(folder.rglob("*")) for folder in (run_dir, tmp_path, Path.cwd())}
+        monkeypatch.setattr(files.os, "fsync", full)
+        assert cli.main(arguments) == 2
+        assert "No space left on device. Check the path" in capfd.readouterr().err
+        assert {folder: sorted(p for p in folder.rglob("*") if p.name != "new") for folder in before} == before
+
     @pytest.mark.parametrize("arguments", [["--level", "0.9"], ["--no-guarantee"]])
     def test_a_guarantee_without_a_risk_is_refused(self, run_dir, capfd, arguments):
         assert cli.main(["select", str(run_dir), "--coverage", "0.5", *arguments]) == 2
@@ -320,6 +340,18 @@ class TestRun:
         assert (tmp_path / "y.csv").read_text() == printed
         assert cli.main(["predict", str(run_dir), str(tmp_path / "x.npy"), "--out", str(tmp_path / "z.CSV")]) == 0
         assert (tmp_path / "z.CSV").read_text() == printed
+
+    def test_predict_writes_parquet_or_says_what_is_missing(self, run_dir, tmp_path, capsys):
+        np.save(tmp_path / "x.npy", data.digits().test.x[:2])
+        path = tmp_path / "y.parquet"
+        code = cli.main(["predict", str(run_dir), str(tmp_path / "x.npy"), "--out", str(path)])
+        if code == 2:  # without the extra `tables`
+            assert "pip install 'bayesconv[tables]'" in capsys.readouterr().err
+            assert not path.exists()
+        else:
+            found = importlib.import_module("pandas").read_parquet(path)
+            assert {"class_name", "p_0", "std_0", "variation_ratio", "mutual_information"} <= set(found.columns)
+            assert len(found) == 2
 
     def test_predict_takes_draws_and_a_seed(self, run_dir, tmp_path, capsys):
         np.save(tmp_path / "x.npy", data.digits().test.x[:2])

@@ -602,6 +602,13 @@ class TestDamagedRuns:
         with pytest.raises(ValueError, match=r"run\.json must"):
             experiment.evaluate(copy)
 
+    def test_a_damaged_last_checkpoint_is_named_before_anything_is_said(self, copy):
+        (copy / "checkpoints" / "last.npz").write_text("no archive")
+        said = []
+        with pytest.raises(ValueError, match=r"last\.npz is damaged .*: it is no archive"):
+            train(settings(training={"epochs": 2}), copy, resume=True, announce=said.append)
+        assert said == []
+
     def test_a_damaged_history_is_named(self, copy):
         (copy / "history.jsonl").write_text("{\n")
         with pytest.raises(ValueError, match=r"history\.jsonl must hold one JSON object a line"):

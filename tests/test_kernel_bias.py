@@ -260,7 +260,7 @@ def test_weights_of_another_shape_or_dtype_name_the_factory(made, message):
     def my_factory(kernel_shape, bias_shape):
         return made(kernel_shape, bias_shape)
 
-    with pytest.raises(ValueError, match=message + ".* from my_factory"):
+    with pytest.raises(ValueError, match=message + ".* from my_factory, for `convolution`; use the shapes"):
         _layer(my_factory)
 
 
@@ -270,7 +270,9 @@ def test_a_bias_that_was_not_asked_for_is_refused():
 
 
 def test_what_is_no_pair_is_refused():
-    with pytest.raises(TypeError, match="A kernel and a bias come as a pair"):
+    with pytest.raises(
+        TypeError, match=r"A kernel and a bias come as a pair.* It is from .*lambda.*, for `convolution`: ret"
+    ):
         _layer(lambda kernel_shape, bias_shape: 3)
 
 

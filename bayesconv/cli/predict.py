@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     shared.add_method(parser)
     shared.add_draws(parser)
     parser.add_argument("--calibrated", action="store_true", help="recalibrate by what bayesconv calibrate fitted")
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .npz; without it CSV is printed")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv, .npz or .parquet; without it CSV is printed")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -209,17 +209,28 @@ def _make(
         **own,
     }
     made = call_factory(factory, tuple(shapes), options)
-    if not isinstance(made, VariationalKernelBias) and isinstance(as_kernel_bias(made).kernel, tfd.Distribution):
+    source = f"{name_of(factory)}, for `{own['layer_name']}`"
+    pair = _as_pair(made, source)
+    if not isinstance(made, VariationalKernelBias) and isinstance(pair.kernel, tfd.Distribution):
         raise TypeError(
             "make_kernel_bias_fn gives weights, or what make_kernel_bias_variational gives. Received distributions "
             f"from {name_of(factory)}: hand it over as functools.partial(make_kernel_bias_flipout, posterior=...)."
         )
-    for member, shape, weight in zip(shapes._fields, shapes, as_kernel_bias(made), strict=True):
-        _check_weight(factory, member, shape, weight, dtype)
+    for member, shape, weight in zip(shapes._fields, shapes, pair, strict=True):
+        _check_weight(source, member, shape, weight, dtype)
     return made
 
 
-def _check_weight(factory: Callable[..., Any], member: str, shape: Any, weight: Any, dtype: tf.DType) -> None:
+def _as_pair(made: Any, source: str) -> KernelBias:
+    try:
+        return as_kernel_bias(made)
+    except TypeError as error:
+        raise TypeError(
+            f"{error} It is from {source}: return a kernel and a bias of the shapes that the factory is called with."
+        ) from error
+
+
+def _check_weight(source: str, member: str, shape: Any, weight: Any, dtype: tf.DType) -> None:
     if weight is None and shape is None:
         return
     is_distribution = isinstance(weight, tfd.Distribution)
@@ -232,5 +243,5 @@ def _check_weight(factory: Callable[..., Any], member: str, shape: Any, weight: 
         )
         raise ValueError(
             f"make_kernel_bias_fn must give the {member} that the layer asks for: {expected}. "
-            f"Received {found} from {name_of(factory)}."
+            f"Received {found} from {source}; use the shapes and the dtype that the factory is called with."
         )

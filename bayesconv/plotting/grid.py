@@ -13,19 +13,26 @@ from bayesconv.plotting.theme import styled
 
 
 @styled
-def image_grid(images: npt.ArrayLike, *, title: str | None = None, figure_id: int | str | None = None) -> Axes:
+def image_grid(
+    images: npt.ArrayLike,
+    ax: Axes | None = None,
+    *,
+    title: str | None = None,
+    figure_id: int | str | None = None,
+) -> Axes:
     """Images side by side in one picture, without gaps.
 
     Args:
       images: `[.., N, H, W, C]` with one, three or four channels: a row of N images for every index before.
+      ax: Axes to draw on, or None for a new figure.
       title: Title, or None.
-      figure_id: Number or name of the figure, which is cleared; a new one if None.
+      figure_id: Number or name of the figure that is drawn on without `ax`, and cleared; a new one if None.
 
     Returns:
       The axes.
 
     Raises:
-      ValueError: If there are fewer than four axes.
+      ValueError: If `images` has fewer than four dimensions.
 
     Example:
       >>> image_grid(np.zeros([2, 5, 8, 8, 1])).get_images()[0].get_size()
@@ -37,8 +44,8 @@ def image_grid(images: npt.ArrayLike, *, title: str | None = None, figure_id: in
     x = x.reshape(-1, *x.shape[-4:])
     rows, columns, height, width, channels = x.shape
     picture = x.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
-    figure = plt.figure(figure_id, figsize=(columns, max(2, rows)), clear=True)
-    ax = figure.add_subplot()
+    if ax is None:
+        ax = plt.figure(figure_id, figsize=(columns, max(2, rows)), clear=True).add_subplot()
     ax.imshow(picture[..., 0] if channels == 1 else picture, cmap="gray", interpolation="nearest")
     ax.set_axis_off()
     if title is not None:

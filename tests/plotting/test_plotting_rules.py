@@ -39,6 +39,7 @@ ONE = {
     "predictive_bands": lambda ax: plotting.predictive_bands(
         X, X, X**2, ax, aleatoric=0 * X, data=(X, X), functions=[X, -X]
     ),
+    "image_grid": lambda ax: plotting.image_grid(np.zeros([2, 3, 4, 4, 1]), ax, title="images"),
     "pruning_curve": lambda ax: plotting.pruning_curve(LAYERS, ax),
     "quantile_calibration": lambda ax: plotting.quantile_calibration({"one": PROBS[:, 0], "two": PROBS[:, 1]}, ax),
     "interval calibration": lambda ax: plotting.quantile_calibration({"a net": PROBS[:, 0]}, ax, intervals=True),
