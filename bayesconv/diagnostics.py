@@ -139,7 +139,7 @@ def diagnose(
     bayesian = [m for m in (model, *model.submodules) if isinstance(m, Linear) and m.posterior is not None]
     gradients, nll, culprit = None, None, None
     if x is not None:
-        inputs, family = as_inputs(model, x), as_likelihood(likelihood)
+        inputs, family = as_inputs(model, x, finite=False), as_likelihood(likelihood)  # what is not is a finding
         gradients, kl_weight = Gradients(bayesian), temperature / num_data if num_data else 0.0
         nlls = measure(model, inputs, y, family, kl_weight, seeds, gradients)
         nll, culprit = float(np.mean(nlls)), _culprit(model, inputs, y, family, nlls, seeds)

@@ -63,7 +63,7 @@ def _options(kind: str, name: str) -> dict[str, dict[str, Any]]:
     made = {}
     for key, default in found.options(name).items():
         is_required = default is inspect.Parameter.empty
-        shown = {} if is_required or not _is_json(default) else {"default": default}
+        shown = {} if is_required else _as_default(default)
         made[key] = {**_typed(found.get(name), key), **shown, "is_required": is_required}
     return made
 
@@ -78,12 +78,11 @@ def _typed(piece: Any, key: str) -> dict[str, Any]:
     return {} if "$defs" in found else found
 
 
-def _is_json(value: Any) -> bool:
+def _as_default(value: Any) -> dict[str, Any]:
     try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        return False
-    return True
+        return {"default": json.loads(json.dumps(value, allow_nan=False))}
+    except (TypeError, ValueError):  # a function, or an infinity
+        return {}
 
 
 def _replace(field: dict[str, Any], part: dict[str, Any]) -> None:

@@ -34,16 +34,16 @@ def dtype_of(model: tf.Module) -> tf.DType:
     return _DTYPES[model]
 
 
-def as_inputs(model: tf.Module, x: Any) -> np.ndarray:
-    """The inputs as an array of the model's dtype.
+def as_inputs(model: tf.Module, x: Any, *, finite: bool = True) -> np.ndarray:
+    """The inputs as an array of the model's dtype; they need not be finite if so asked.
 
     Raises:
       ValueError: If there are none, or they are not finite real numbers, or are whole numbers, as unscaled images are.
     """
-    return as_array(x, dtype_of(model))
+    return as_array(x, dtype_of(model), finite=finite)
 
 
-def as_array(x: Any, dtype: tf.DType) -> np.ndarray:
+def as_array(x: Any, dtype: tf.DType, *, finite: bool = True) -> np.ndarray:
     """The inputs as an array of a dtype; a ValueError as by `as_inputs`."""
     x = np.asarray(x)
     if x.ndim < 2 or len(x) == 0:
@@ -54,7 +54,7 @@ def as_array(x: Any, dtype: tf.DType) -> np.ndarray:
             "example x.astype('float32') / 255."
         )
     # An activation may take NaN for a number, as ReLU does on a CPU, and so hide it from the outputs.
-    if x.size and not (np.isfinite(x.min()) and np.isfinite(x.max())):
+    if finite and x.size and not (np.isfinite(x.min()) and np.isfinite(x.max())):
         wrong = int((~np.isfinite(x)).reshape(len(x), -1).any(axis=1).sum())
         raise ValueError(
             f"Inputs must be finite numbers. Received NaN or infinite ones in {wrong} of {len(x)} inputs; remove or "

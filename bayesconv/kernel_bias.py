@@ -169,20 +169,12 @@ def make_kernel_bias_variational(
     return VariationalKernelBias(*q, q, p, estimators.resolve(estimator), divergences.bind(divergence, q, p), weight)
 
 
-def _with_estimator(name: str) -> functools.partial[VariationalKernelBias]:
-    made = functools.partial(make_kernel_bias_variational, estimator=name)
-    made.__doc__ = (
-        f"`make_kernel_bias_variational` with `estimator={name!r}`, whose other arguments and errors it has.\n\n"
-        f"See `bayesconv.estimators` for what the estimator does: `help(bayesconv.estimators.get({name!r}))`."
-    )
-    made.__name__ = f"make_kernel_bias_{name}"  # type: ignore[attr-defined]
-    return made
-
-
-make_kernel_bias_reparameterization = _with_estimator("reparameterization")
-make_kernel_bias_flipout = _with_estimator("flipout")
-make_kernel_bias_local_reparameterization = _with_estimator("local_reparameterization")
-make_kernel_bias_sliced = _with_estimator("sliced")
+make_kernel_bias_reparameterization = functools.partial(make_kernel_bias_variational, estimator="reparameterization")
+make_kernel_bias_flipout = functools.partial(make_kernel_bias_variational, estimator="flipout")
+make_kernel_bias_local_reparameterization = functools.partial(
+    make_kernel_bias_variational, estimator="local_reparameterization"
+)
+make_kernel_bias_sliced = functools.partial(make_kernel_bias_variational, estimator="sliced")
 
 
 def _with_signature_of_tfp(piece: Callable[[KernelBias], KernelBias]) -> Callable[..., KernelBias]:

@@ -286,4 +286,4 @@ def test_only_an_ordinary_network_gives_its_weights_and_only_to_a_bayesian_one()
 def test_weights_that_are_not_finite_are_refused_and_nothing_changes():
     trained, target = bc.Affine(2, 3), _affine()
     trained.kernel.assign(tf.fill([2, 3], np.nan))
-    _unchanged(target, "and numbers finite", lambda: bc.start_from_weights(trained, target))
+    _unchanged(target, "holds NaN or infinite numbers", lambda: bc.start_from_weights(trained, target))

@@ -385,9 +385,10 @@ def test_intervals_of_a_run_are_moved_and_new_predictions_have_them(tmp_path, ca
     np.save(tmp_path / "x.npy", x)
     experiment.predict_file(folder, tmp_path / "x.npy", tmp_path / "p.npz")
     lower, upper = evaluation.predict(runs.load_run(folder), x).interval(0.8)
+    (name,) = runs.load_run(folder).record["class_names"]
     with np.load(tmp_path / "p.npz") as found:
-        np.testing.assert_allclose(found["conformal_lower_target"], (lower - margin)[:, 0], rtol=1e-5)
-        np.testing.assert_allclose(found["conformal_upper_target"], (upper + margin)[:, 0], rtol=1e-5)
+        np.testing.assert_allclose(found[f"conformal_lower_{name}"], (lower - margin)[:, 0], rtol=1e-5)
+        np.testing.assert_allclose(found[f"conformal_upper_{name}"], (upper + margin)[:, 0], rtol=1e-5)
 
 
 def test_intervals_of_a_regression_are_moved_to_hold_what_they_promise():

@@ -288,7 +288,7 @@ def test_targets_of_an_example_are_drawn_together_for_the_ause():
 
 def test_strange_images_are_compared_with_the_pixels_that_count(pixels):
     found, labels = pixels
-    means = segmentation._by_image(found, labels != 255, has_several=True)
+    means = segmentation.uncertainty_of_images(found, labels != 255, has_several=True)
     expected = [found.predictive_entropy[i][labels[i] != 255].mean() for i in (0, 1, 3, 4, 5)]
     np.testing.assert_allclose(means["predictive_entropy"], expected, rtol=1e-6)
     entry = segmentation._against(means, found, True, 20)
@@ -301,5 +301,5 @@ def test_strange_images_are_compared_with_the_pixels_that_count(pixels):
         assert set(entry["intervals"][figure]) == {"predictive_entropy", "mutual_information"}
     ends = entry["intervals"]["expected_entropy"]
     assert ends["lower"] < entry["expected_entropy"] < ends["upper"]
-    alone = segmentation._by_image(found, labels != 255, has_several=False)
+    alone = segmentation.uncertainty_of_images(found, labels != 255, has_several=False)
     assert segmentation._against(alone, found, False, 20)["auroc"]["mutual_information"] is None
