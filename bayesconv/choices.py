@@ -14,7 +14,8 @@ from typing import Any
 
 import pydantic
 
-from bayesconv.sections import Part, RunConfig, problem, unknown_key
+from bayesconv.problems import problem
+from bayesconv.sections import Part, RunConfig, unknown_key
 from bayesconv.settings import KeyPath, Problem, Settings
 
 _REGISTRIES = {

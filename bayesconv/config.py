@@ -17,7 +17,8 @@ from ruamel.yaml import YAML
 from bayesconv import settings
 from bayesconv.choices import KINDS, check_names, registry
 from bayesconv.editor_schema import schema
-from bayesconv.sections import Part, RunConfig, Section, problem
+from bayesconv.problems import problem
+from bayesconv.sections import Part, RunConfig, Section
 from bayesconv.settings import ConfigError, KeyPath
 
 __all__ = ["KINDS", "ConfigError", "Part", "RunConfig", "check_names", "dump", "load_config", "registry", "schema"]

@@ -74,7 +74,7 @@ def make_optimizer(
 
     Args:
       identifier: A name, a mapping `{"name": ..., **options}` with options of the Keras class, or an optimizer,
-        which is used as it is, its own learning rate included.
+        which is used as it is, its own learning rate included; None is Adam.
       learning_rate: Learning rate at the start.
       learning_rate_schedule: `"cosine"`, down to 0 at the end of the run, or `"constant"`.
       total_steps: Number of steps of the run.
@@ -93,6 +93,7 @@ def make_optimizer(
     rate: Any = learning_rate
     if learning_rate_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(learning_rate, total_steps)
+    identifier = "adam" if identifier is None else identifier
     name, options = (identifier, {}) if isinstance(identifier, str) else _split(identifier)
     make = optimizers.get(name)
     try:

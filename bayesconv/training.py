@@ -116,9 +116,7 @@ def fit(
         _batches(model, validation, None, batch_size, family, seed)
     by_class = as_class_weights(class_weights, batches.output_shape[-1], family, batches.targets)
     total_steps = epochs * batches.steps_per_epoch
-    keras_optimizer = make_optimizer(
-        "adam" if optimizer is None else optimizer, learning_rate, learning_rate_schedule, total_steps
-    )
+    keras_optimizer = make_optimizer(optimizer, learning_rate, learning_rate_schedule, total_steps)
     grouped = GroupedOptimizer(keras_optimizer, _trainable(model), scale_learning_rate_factor)
 
     def objective(step: tf.Tensor, x: tf.Tensor, y: tf.Tensor, weights: Any = None) -> tuple[Elbo, tf.Tensor]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -58,7 +57,7 @@ class Layer(tf.Module):
 
     @recording
     def __init__(self, *, also_track: Any = None, name: str | None = None) -> None:
-        super().__init__(name=_as_identifier(name))
+        super().__init__(name=members.as_identifier(name))
         self._also_track, self._tracked = also_track, members.trackable(also_track)
         self._last_call = LastCall()
 
@@ -166,12 +165,6 @@ class Layer(tf.Module):
         from bayesconv.layers.summary import summarize
 
         return summarize(self)
-
-
-def _as_identifier(name: str | None) -> str | None:
-    if not (name is None or isinstance(name, str)):
-        raise TypeError(f"`name` is a string. Received {name!r}.")
-    return re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII) if name else None
 
 
 def _dtype_of(layer: Layer) -> Any:

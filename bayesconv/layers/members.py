@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
 import tensorflow as tf
 
 from bayesconv.registry import name_of
+
+
+def as_identifier(name: str | None) -> str | None:
+    """A layer's name with underscores for what no Python identifier has; a TypeError if it is no string."""
+    if not (name is None or isinstance(name, str)):
+        raise TypeError(f"`name` is a string. Received {name!r}.")
+    return re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII) if name else None
 
 
 def check_member(member: Any) -> Any:
