@@ -137,6 +137,13 @@ def comparison(reports: Mapping[str, list[dict[str, Any]]]) -> str:
     )
 
 
+def _figures(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What the tables are made of, and how it was predicted."""
+    names = (*SCORES, "ece_null", *UNCERTAINTIES, "num_samples", "seed", "temperature")
+    strange = {name: {"auroc": entry["auroc"]} for name, entry in (report["ood"] or {}).items()}
+    return {**{name: report[name] for name in names if name in report}, "ood": strange}
+
+
 def main() -> None:
     """Runs, prints and writes everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -148,7 +155,8 @@ def main() -> None:
     print("\n\n".join([scores_table(reports), ood_table(reports), comparison(reports)]))
     versions = {"tensorflow": tf.__version__, "bayesconv": bc.__version__, "python": platform.python_version()}
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
-    result = {"machine": machine, "versions": versions, "reports": reports}
+    kept = {name: [_figures(report) for report in several] for name, several in reports.items()}
+    result = {"machine": machine, "versions": versions, "reports": kept}
     print(f"\nWritten to {files.write_text(arguments.out, json.dumps(result, indent=1) + chr(10))}")
 
 
