@@ -54,7 +54,7 @@ benchmark: .venv/ready ## Times training and prediction against plain TensorFlow
 benchmark-peers: .venv/ready ## Times other libraries too, installed on first use: several gigabytes
 	$(BIN)/python -m benchmarks.run --sections --peers
 
-results: .venv/ready ## Reproduces the README's table: five seeds of every configuration, about 40 minutes
+results: .venv/ready ## Reproduces the README's table: five seeds of every configuration, the better part of an hour
 	$(BIN)/python -m benchmarks.digits_seeds
 
 clean: ## Removes the environment and everything built

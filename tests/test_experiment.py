@@ -639,7 +639,7 @@ class TestPredictingFiles:
             np.testing.assert_allclose(archive["mutual_information"], expected.mutual_information, atol=1e-6)
 
     def test_another_kind_of_output_is_refused_before_anything_is_read(self, tmp_path):
-        with pytest.raises(ValueError, match=r"\.csv or \.npz. Received .*out.txt"):
+        with pytest.raises(ValueError, match=r"\.csv, \.npz or \.parquet. Received .*out.txt"):
             experiment.predict_file(tmp_path, tmp_path / "x.npy", tmp_path / "out.txt")
 
     @pytest.mark.parametrize("index", [slice(None), (slice(None), ..., 0), 0, (0, ..., 0)])
