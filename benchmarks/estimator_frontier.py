@@ -60,7 +60,11 @@ def _estimators() -> dict[str, Callable[..., Any]]:
         for draws in ("sliced", "balanced"):
             made[f"{draws} {num}, dense flipout"] = by_rank(choices[f"{draws} {num}"], "flipout")
             made[f"{draws} {num}, dense local"] = by_rank(choices[f"{draws} {num}"], "local_reparameterization")
-    return {**made, "antithetic, dense local": by_rank("antithetic", "local_reparameterization")}
+    made["antithetic, dense local"] = by_rank("antithetic", "local_reparameterization")
+    for num in (16, 32):
+        choice = {"name": "automatic", "num_slices": num}
+        made[f"automatic {num}"] = by_rank(choice, choice)
+    return made
 
 
 ESTIMATORS = _estimators()
