@@ -43,7 +43,9 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
     predicted = functools.partial(predicted, keep_samples=False)
     count, names = run.config.evaluation.bootstrap, list(dataset.class_names)
     test, some = predicted(dataset.test.x, name="test"), uncorrupted(run, dataset)
-    familiar = uncertainty_of_images(test, _counted(dataset.test.y, dataset.ignored_label), run.has_several_functions)
+    familiar = uncertainty_of_images(
+        test, counted_pixels(dataset.test.y, dataset.ignored_label), run.has_several_functions
+    )
     options: dict[str, Any] = {"class_names": names, "ignored_label": dataset.ignored_label, "num_resamples": count}
 
     def scored(x: Any, name: str, chosen: Any) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def scores(
       together; the AUROC of telling wrong pixels from right ones by two uncertainties (`error_auroc`); mean
       uncertainties of pixels, in nats. All have `intervals`, over images.
     """
-    y, counted = np.asarray(labels), _counted(labels, ignored_label)
+    y, counted = np.asarray(labels), counted_pixels(labels, ignored_label)
     probs, true = predictive.mean[counted], y[counted]
     by_image = _confusions(predictive.mean, y, counted)
     uncertainties = {name: getattr(predictive, name)[counted] for name in UNCERTAINTIES}
@@ -107,7 +109,7 @@ def scores(
     return {**found, "intervals": pixel_intervals(by_image, probs, true, images, uncertainties, **options)}
 
 
-def _counted(labels: Any, ignored_label: int | None) -> Any:
+def counted_pixels(labels: Any, ignored_label: int | None) -> Any:
     """Which pixels are not to be left out."""
     return np.ones(np.shape(labels), bool) if ignored_label is None else np.asarray(labels) != ignored_label
 

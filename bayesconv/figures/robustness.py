@@ -60,12 +60,14 @@ def shift(subject: Subject) -> Drawn:
     for key in next(iter(by_corruption.values()))[0]:
         table = {corruption: [scored[key] for scored in several] for corruption, several in by_corruption.items()}
         label, unit = _LABELS[key]
+        unit = f"nats per {_EXAMPLES[subject.task]}" if key == "nll" else unit
         yield f"shift_{key}", plotting.shift_curves(table, name=label, unit=unit)
 
 
+_EXAMPLES = {"classification": "image", "regression": "example", "segmentation": "pixel"}
 _LABELS = {
     "accuracy": ("accuracy", ""),
-    "nll": ("NLL", "nats"),
+    "nll": ("NLL", ""),
     "ece": ("ECE", ""),
     "rmse": ("RMSE", "unit of the target"),
     "pinball": ("pinball loss", "unit of the target"),
@@ -143,7 +145,7 @@ def _of_numbers(subject: Subject, predictive: Predictive, targets: Any) -> dict[
 
 
 def _of_pixels(subject: Subject, predictive: Predictive, labels: Any) -> dict[str, float]:
-    counted = np.ones(labels.shape, bool) if (i := subject.dataset.ignored_label) is None else labels != i
+    counted = pixels.counted_pixels(labels, subject.dataset.ignored_label)
     probs, true = predictive.mean[counted], labels[counted]
     confusion = metrics.confusion_matrix(probs.argmax(axis=-1), true, num_classes=probs.shape[-1])
     return {

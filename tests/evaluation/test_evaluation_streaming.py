@@ -111,7 +111,7 @@ class TestClasses:
             ((X, Y), {"ood": {"a": (X, X)}}, "Received a tuple for 'a'; leave out labels, and put batches in a list"),
             ((X, Y[:-1]), {}, f"one label for each input. Received {N} inputs, {N - 1} labels"),
             ((X, Y + 0.5), {}, "integer labels"),
-            ((X, X[:, :2]), {"likelihood": "normal"}, r"targets of shape|Received"),
+            ((X, X[:, :2]), {"likelihood": "normal"}, r"[Rr]eceived targets of shape"),
             ((X, np.full([N, 3], np.nan)), {"likelihood": "normal"}, "finite"),
             ((X, Y), {"ood": {"a": []}}, "The strange set 'a' must hold at least one example"),
             ((X, Y), {"ood": {"a": X[:0]}}, "The strange set 'a' must hold"),
