@@ -17,6 +17,7 @@ from bayesconv.estimators.base import (
     require_trait,
 )
 from bayesconv.estimators.slices import apply_by_slice, check_count, unstacked
+from bayesconv.rows import along_rows
 from bayesconv.weights import KernelBias, map_kernel_bias
 
 
@@ -106,11 +107,4 @@ def example_signs(tensor: tf.Tensor, batch_shape: tf.TensorShape, seed: tf.Tenso
 
 def flipped(tensor: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
     """A tensor `[N, .., W, C]` times signs `[N, 1.., 1, C]`."""
-    if len(tensor.shape) > 3 and signs.shape[-2] == 1 and tensor.shape[-2:].is_fully_defined():
-        row: list[Any] = tensor.shape.as_list()[-2:]
-        if row[1] < _LONG:  # broadcasting along short rows is slow: the signs of a row of pixels are laid out for it
-            signs = tf.tile(signs, [*[1] * (len(signs.shape) - 2), row[0], 1])
-    return tensor * signs
-
-
-_LONG = 64
+    return tensor * along_rows(signs, tensor)

@@ -99,8 +99,8 @@ class BatchNorm(Normalization):
         """The moving average of the batches' variances."""
         return self._moving_variance
 
-    def _normalized(self, inputs: tf.Tensor) -> tf.Tensor:
-        return self._standardized(inputs, *self._moments(inputs, calls.current()))
+    def _statistics(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._standardizing(*self._moments(inputs, calls.current()))
 
     def _moments(self, inputs: tf.Tensor, call: calls.Call) -> KernelBias:
         if call.is_training:

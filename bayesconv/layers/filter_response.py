@@ -9,6 +9,7 @@ import tensorflow as tf
 from bayesconv.layers.arguments import check_rank
 from bayesconv.layers.normalization import Normalization
 from bayesconv.layers.pooling import check_axes
+from bayesconv.rows import mean_square
 
 
 class FilterResponseNorm(Normalization):
@@ -76,10 +77,10 @@ class FilterResponseNorm(Normalization):
         """Number of spatial axes."""
         return self._rank
 
-    def _normalized(self, inputs: tf.Tensor) -> tf.Tensor:
+    def _statistics(self, inputs: tf.Tensor) -> tuple[None, tf.Tensor]:
         check_axes(self.name, inputs, self._rank)
         axes = list(range(-self._rank - 1, -1))
-        return inputs * tf.math.rsqrt(tf.reduce_mean(tf.square(inputs), axes, keepdims=True) + self._epsilon)
+        return None, tf.math.rsqrt(mean_square(inputs, axes) + self._epsilon)
 
     def _finished(self, outputs: tf.Tensor) -> tf.Tensor:
         return outputs if self._threshold is None else tf.maximum(outputs, self._threshold)

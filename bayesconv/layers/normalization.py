@@ -12,6 +12,7 @@ from bayesconv.layers.arguments import check_positive, check_rank
 from bayesconv.layers.base import Layer
 from bayesconv.layers.pooling import check_axes
 from bayesconv.layers.shapes import sizes
+from bayesconv.rows import along_rows
 
 
 class Normalization(Layer):
@@ -70,21 +71,25 @@ class Normalization(Layer):
     def forward(self, inputs: Any, *, is_training: bool, seed: random.Seed) -> tf.Tensor:
         """Normalizes, scales and shifts."""
         inputs = self._checked(inputs)
-        outputs = self._normalized(tf.cast(inputs, self._dtype))
-        if self._scale is not None:
-            outputs = outputs * self._scale
+        outputs = tf.cast(inputs, self._dtype)
+        mean, factor = self._statistics(outputs)
+        if mean is not None:
+            outputs = outputs - along_rows(mean, outputs)
+        # The scale is multiplied with the factors, which are few, and not with the inputs.
+        outputs = outputs * along_rows(factor if self._scale is None else factor * self._scale, outputs)
         if self._offset is not None:
-            outputs = outputs + self._offset
+            outputs = outputs + along_rows(self._offset, outputs)
         return tf.cast(self._finished(outputs), inputs.dtype)
 
-    def _normalized(self, inputs: tf.Tensor) -> tf.Tensor:
-        raise TypeError(f"{type(self).__name__} must override _normalized(inputs).")
+    def _statistics(self, inputs: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
+        """What is taken away, if anything is, and what the rest is multiplied with; both broadcast to the inputs."""
+        raise TypeError(f"{type(self).__name__} must override _statistics(inputs).")
 
     def _finished(self, outputs: tf.Tensor) -> tf.Tensor:
         return outputs
 
-    def _standardized(self, inputs: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
-        return (inputs - mean) * tf.math.rsqrt(variance + self._epsilon)
+    def _standardizing(self, mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.convert_to_tensor(mean), tf.math.rsqrt(variance + self._epsilon)
 
     def _checked(self, inputs: Any) -> tf.Tensor:
         if not tf.is_tensor(inputs):
@@ -144,8 +149,8 @@ class LayerNorm(Normalization):
     ) -> None:
         super().__init__(size, epsilon=epsilon, use_scale=use_scale, use_offset=use_offset, dtype=dtype, name=name)
 
-    def _normalized(self, inputs: tf.Tensor) -> tf.Tensor:
-        return self._standardized(inputs, *tf.nn.moments(inputs, [-1], keepdims=True))
+    def _statistics(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._standardizing(*tf.nn.moments(inputs, [-1], keepdims=True))
 
 
 class GroupNorm(Normalization):
@@ -209,12 +214,13 @@ class GroupNorm(Normalization):
         """Number of spatial axes."""
         return self._rank
 
-    def _normalized(self, inputs: tf.Tensor) -> tf.Tensor:
+    def _statistics(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         check_axes(self.name, inputs, self._rank)
-        shape = sizes(inputs)
-        grouped = tf.reshape(inputs, [*shape[:-1], self._groups, self._size // self._groups])
+        members = self._size // self._groups
+        grouped = tf.reshape(inputs, [*sizes(inputs)[:-1], self._groups, members])
         axes = [*range(-self._rank - 2, -2), -1]
-        return tf.reshape(self._standardized(grouped, *tf.nn.moments(grouped, axes, keepdims=True)), shape)
+        moments = [tf.squeeze(of_group, -1) for of_group in tf.nn.moments(grouped, axes, keepdims=True)]
+        return self._standardizing(*(tf.repeat(of_group, members, axis=-1) for of_group in moments))
 
 
 class InstanceNorm(GroupNorm):
