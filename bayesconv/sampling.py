@@ -112,9 +112,13 @@ class Sampler:
     def sums(self, batch: tf.Tensor, draws: Bank) -> Sums:
         """Sums over the draws, as tensors."""
         if draws:
-            map_fn: Any = tf.map_fn
-            signature = self._output_spec(batch)
-            outputs = map_fn(lambda draw: self._pass(batch, draw), draws, fn_output_signature=signature)
+            # Over indices, not over the bank itself, of which TensorFlow would first make a list of copies.
+            count = tf.shape(draws[0][0])[0]
+            outputs = tf.map_fn(
+                lambda index: self._pass(batch, _draw_at(draws, index)),
+                tf.range(count),
+                fn_output_signature=self._output_spec(batch),
+            )
         else:
             outputs = self._pass(batch, [])[tf.newaxis]
         return self._sums(outputs)
@@ -136,6 +140,10 @@ class Sampler:
         weights = self._weights if given else "mean"
         with calls.entered(calls.Call(0, is_training=False, weights=weights, draws=given)):
             return precision.widened(self._alive()(batch))
+
+
+def _draw_at(bank: Bank, index: tf.Tensor) -> Bank:
+    return [tuple(tensor[index] for tensor in draw) for draw in bank]
 
 
 def _mirrored(layer: Any, draw: tuple[tf.Tensor, ...], is_second: Any) -> tuple[tf.Tensor, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -14,6 +14,7 @@ from bayesconv.layers.shapes import sizes
 from bayesconv.layers.structural import product_of
 from bayesconv.moments.normal import rectified
 from bayesconv.moments.rules import Moments, register_moments
+from bayesconv.rows import along_rows
 
 Rule = Callable[[Moments], Moments]
 
@@ -28,8 +29,10 @@ def batch_norm(layer: BatchNorm, moments: Moments) -> Moments:
         )
 
     def by_moving_moments(inputs: Moments) -> Moments:
-        factor = tf.math.rsqrt(layer.moving_variance + layer.epsilon)
-        return _scaled(inputs._replace(mean=inputs.mean - layer.moving_mean), factor)
+        factor = tf.math.rsqrt(layer.moving_variance + layer.epsilon) * _scale(layer)
+        gain, square = (along_rows(part, inputs.mean) for part in (factor, tf.square(factor)))
+        mean = (inputs.mean - along_rows(layer.moving_mean, inputs.mean)) * gain
+        return inputs.deviating(mean, inputs.variance * square, lambda deviation: deviation * factor)
 
     return _normalized(layer, moments, by_moving_moments)
 
@@ -37,7 +40,7 @@ def batch_norm(layer: BatchNorm, moments: Moments) -> Moments:
 @register_moments(LayerNorm)
 def layer_norm(layer: LayerNorm, moments: Moments) -> Moments:
     """By the expected mean and variance of the channels of a position."""
-    return _normalized(layer, moments, lambda inputs: _linearized(inputs, [-1], [], layer.epsilon, centred=True))
+    return _normalized(layer, moments, lambda x: _linearized(x, _scale(layer), [-1], [], layer.epsilon, centred=True))
 
 
 @register_moments(GroupNorm, InstanceNorm)
@@ -45,12 +48,13 @@ def group_norm(layer: GroupNorm, moments: Moments) -> Moments:
     """By the expected mean and variance of a group."""
     check_axes(layer.name, moments.mean, layer.rank)
     shape = sizes(moments.mean)
-    split = [*shape[:-1], layer.groups, shape[-1] // layer.groups]
+    group = [layer.groups, shape[-1] // layer.groups]
     positions = list(range(-layer.rank - 2, -2))
+    scale = 1.0 if layer.scale is None else tf.reshape(layer.scale, group)
 
     def by_groups(inputs: Moments) -> Moments:
-        grouped = inputs.map(lambda x: tf.reshape(x, split))
-        outputs = _linearized(grouped, [*positions, -1], positions, layer.epsilon, centred=True)
+        grouped = inputs.map(lambda x: tf.reshape(x, [*shape[:-1], *group]))
+        outputs = _linearized(grouped, scale, [*positions, -1], positions, layer.epsilon, centred=True)
         return outputs.map(lambda x: tf.reshape(x, shape))
 
     return _normalized(layer, moments, by_groups)
@@ -61,27 +65,23 @@ def filter_response_norm(layer: FilterResponseNorm, moments: Moments) -> Moments
     """By the expected mean square of a channel, then the thresholded linear unit."""
     check_axes(layer.name, moments.mean, layer.rank)
     axes = list(range(-layer.rank - 1, -1))
-    return _normalized(layer, moments, lambda x: _linearized(x, axes, axes, layer.epsilon))
+    return _normalized(layer, moments, lambda x: _linearized(x, _scale(layer), axes, axes, layer.epsilon))
+
+
+def _scale(layer: Normalization) -> Any:
+    return 1.0 if layer.scale is None else layer.scale
 
 
 def _normalized(layer: Normalization, moments: Moments, rule: Rule) -> Moments:
     """A rule between casts to the layer's type and back; inputs that are known are the layer's own business."""
     if moments.variance is None:
         return Moments(layer(moments.mean, is_training=False))
-    outputs = _affine(layer, rule(moments.map(lambda x: tf.cast(x, layer.dtype))))
+    outputs = rule(moments.map(lambda x: tf.cast(x, layer.dtype)))
+    if layer.offset is not None:
+        outputs = outputs._replace(mean=outputs.mean + along_rows(layer.offset, outputs.mean))
     if isinstance(layer, FilterResponseNorm):
         outputs = _thresholded(layer, outputs)
     return outputs.map(lambda x: tf.cast(x, moments.mean.dtype))
-
-
-def _affine(layer: Normalization, moments: Moments) -> Moments:
-    scaled = moments if layer.scale is None else _scaled(moments, layer.scale)
-    return scaled if layer.offset is None else scaled._replace(mean=scaled.mean + layer.offset)
-
-
-def _scaled(moments: Moments, factor: Any) -> Moments:
-    mean, variance = moments.mean * factor, moments.variance * tf.square(factor)
-    return moments.deviating(mean, variance, lambda deviation: deviation * factor)
 
 
 def _thresholded(layer: FilterResponseNorm, moments: Moments) -> Moments:
@@ -92,45 +92,80 @@ def _thresholded(layer: FilterResponseNorm, moments: Moments) -> Moments:
 
 
 def _linearized(
-    moments: Moments, axes: list[int], positions: list[int], epsilon: float, *, centred: bool = False
+    moments: Moments, scale: Any, axes: list[int], positions: list[int], epsilon: float, *, centred: bool = False
 ) -> Moments:
-    """`y = (x - mean(x)) / r`, with `r^2` the expected variance or mean square, linearized about the means.
+    """`y = scale (x - mean(x)) / r`, with `r^2` the expected variance or mean square, linearized about the means.
 
-    `dy_i / dx_j = (1[i = j] - (c + y_i y_j) / n) / r`, with c = 1 if the mean is taken away and else 0.
+    `dy_i / dx_j = scale (1[i = j] - (c + z_i z_j) / n) / r`, with `z = y / scale`, and with c = 1 if the mean is taken
+    away and else 0.
 
     Args:
       moments: Of x.
+      scale: By which y is scaled.
       axes: What the statistics are taken over, n elements.
       positions: Those of the axes along which elements share deviations.
       epsilon: Added to `r^2`.
       centred: Whether the mean is taken away.
     """
     n = tf.cast(product_of([sizes(moments.mean)[axis] for axis in axes]), moments.mean.dtype)
-    c = 1.0 if centred else 0.0
-    mean = moments.mean - c * tf.reduce_mean(moments.mean, axes, keepdims=True)
-    expected = tf.square(mean) + moments.variance * (1.0 - c / n)
-    factor = tf.math.rsqrt(tf.reduce_mean(expected, axes, keepdims=True) + epsilon)
-    y = mean * factor
-    return _derived(moments, y, n, c, factor, axes, positions)
+    mean = moments.mean - tf.reduce_mean(moments.mean, axes, keepdims=True) if centred else moments.mean
+    squared, spread = (tf.reduce_mean(part, axes, keepdims=True) for part in (tf.square(mean), moments.variance))
+    factor = tf.math.rsqrt(squared + (spread * (1.0 - 1.0 / n) if centred else spread) + epsilon)
+    slopes = _Slopes(mean, factor * scale, tf.square(factor) / n, n, centred)
+    normalized = mean * along_rows(slopes.gain, mean)
+    if not positions:  # what positions share is of each of them alone
+        shared = None if moments.shared is None else slopes.alone(moments.shared)
+        return Moments(normalized, slopes.variance(moments.variance, axes), shared)
+    variance = slopes.variance(moments.own_variance, axes)
+    if moments.shared is None:
+        return Moments(normalized, variance)
+    shared = slopes.together(moments.shared, positions)
+    return Moments(normalized, variance + tf.square(shared), shared)
 
 
-def _derived(
-    moments: Moments, y: tf.Tensor, n: tf.Tensor, c: float, factor: tf.Tensor, axes: list[int], positions: list[int]
-) -> Moments:
-    shared = moments.shared if positions else None
-    own = moments.variance if shared is None else moments.own_variance
-    alone = own * (1.0 - 2.0 * (c + tf.square(y)) / n)
-    variance = alone + _sum_of_squares(own, y, c, axes) / tf.square(n)
-    if shared is None:
-        kept = None if moments.shared is None else moments.shared * (1.0 - (c + tf.square(y)) / n)
-        return _scaled(Moments(y / factor, variance, kept), factor)
-    total = c * tf.reduce_sum(shared, positions, keepdims=True)
-    total += y * tf.reduce_sum(y * shared, positions, keepdims=True)
-    kept = shared - total / n
-    return _scaled(Moments(y / factor, variance + tf.square(kept), kept), factor)
+class _Slopes(NamedTuple):
+    """How outputs change with inputs: `gain (1[i = j] - c / n - curve m_i m_j)`.
 
+    Whatever is of a channel is put together before it meets a whole tensor: every pass over one counts.
 
-def _sum_of_squares(own: tf.Tensor, y: tf.Tensor, c: float, axes: list[int]) -> tf.Tensor:
-    """`sum_j (c + y_i y_j)^2 v_j`."""
-    plain, weighted, twice = (tf.reduce_sum(own * y**k, axes, keepdims=True) for k in range(3))
-    return c * (plain + 2.0 * y * weighted) + tf.square(y) * twice
+    Attributes:
+      mean: Of the inputs, less their average if that is taken away.
+      gain: `scale / r`.
+      curve: `1 / (n r^2)`.
+      n: Number of elements.
+      centred: Whether c is 1 or 0.
+    """
+
+    mean: tf.Tensor
+    gain: tf.Tensor
+    curve: tf.Tensor
+    n: tf.Tensor
+    centred: bool
+
+    def variance(self, own: tf.Tensor, axes: list[int]) -> tf.Tensor:
+        """Of the outputs, from that of independent inputs: `sum_j (dy_i / dx_j)^2 v_j`."""
+        square, gain = tf.square(self.mean), tf.square(self.gain)
+        weighted, c = own * square, 1.0 if self.centred else 0.0
+        found = own * self._rows(gain * (1.0 - 2.0 * c / self.n)) - weighted * self._rows(2.0 * gain * self.curve)
+        found += square * self._rows(gain * tf.square(self.curve) * tf.reduce_sum(weighted, axes, keepdims=True))
+        if self.centred:
+            total, tilted = (tf.reduce_sum(part, axes, keepdims=True) for part in (own, own * self.mean))
+            found += self.mean * self._rows(2.0 * gain * self.curve * tilted / self.n)
+            found += self._rows(gain * total / tf.square(self.n))
+        return found
+
+    def alone(self, deviation: tf.Tensor) -> tf.Tensor:
+        """What an input's deviation does to its own output."""
+        kept = deviation * self._rows(self.gain * (1.0 - 1.0 / self.n if self.centred else 1.0))
+        return kept - deviation * tf.square(self.mean) * self._rows(self.gain * self.curve)
+
+    def together(self, deviation: tf.Tensor, positions: list[int]) -> tf.Tensor:
+        """What the deviations of all positions at once do."""
+        tilt = tf.reduce_sum(deviation * self.mean, positions, keepdims=True)
+        kept = deviation * self._rows(self.gain) - self.mean * self._rows(self.gain * self.curve * tilt)
+        if not self.centred:
+            return kept
+        return kept - self._rows(self.gain * tf.reduce_sum(deviation, positions, keepdims=True) / self.n)
+
+    def _rows(self, channels: tf.Tensor) -> tf.Tensor:
+        return along_rows(channels, self.mean)

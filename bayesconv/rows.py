@@ -1,0 +1,55 @@
+"""Numbers of channels against whole tensors, in as few passes over the latter as TensorFlow allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+_LONG = 64
+
+
+def along_rows(channels: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
+    """Numbers `[C]` or `[.., 1, C]`, laid out to be broadcast against a tensor `[.., W, C]`.
+
+    TensorFlow broadcasts along short rows slowly, and slower still sums a gradient back: for few channels the numbers
+    are repeated for each pixel of a row.
+
+    Example:
+      >>> along_rows(tf.constant([1.0, 2.0]), tf.zeros([4, 5, 3, 2])).numpy().tolist()
+      [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
+    """
+    channels = tf.convert_to_tensor(channels)
+    if len(tensor.shape) <= 3 or not tensor.shape[-2:].is_fully_defined() or tensor.shape[-1] >= _LONG:
+        return channels
+    if channels.shape.rank > 1 and channels.shape[-2] != 1:
+        return channels
+    rows = channels[tf.newaxis] if channels.shape.rank == 1 else channels
+    return tf.tile(rows, [*[1] * (rows.shape.rank - 2), tensor.shape[-2], 1])
+
+
+def mean_square(tensor: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
+    """Mean of squares over some axes, which stay with size 1.
+
+    Example:
+      >>> mean_square(tf.constant([[3.0], [4.0]]), [0]).numpy().tolist()
+      [[12.5]]
+    """
+    count = _count(tensor, axes)
+
+    @tf.custom_gradient
+    def of(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        # TensorFlow's own gradient spreads the upstream one over the tensor before it multiplies, and that twice.
+        mean = tf.reduce_mean(tf.square(x), axes, keepdims=True)
+        return mean, lambda upstream: x * along_rows(2.0 * upstream / count, x)
+
+    return of(tensor)
+
+
+def _count(tensor: tf.Tensor, axes: Sequence[int]) -> Any:
+    known = [tensor.shape[axis] for axis in axes]
+    if None not in known:
+        return float(math.prod(known))
+    return tf.cast(tf.reduce_prod([tf.shape(tensor)[axis] for axis in axes]), tensor.dtype)
