@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from bayesconv.tracing import traced
 
-ALGORITHM = "philox/box-muller/1"
+ALGORITHM = "philox/lattice-box-muller/2"
 Seed = int | tuple[int, int] | tf.Tensor | None
 
 _PHILOX = 1
@@ -93,7 +93,12 @@ def split(seed: tf.Tensor, num: int = 2) -> list[tf.Tensor]:
 
 
 def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
-    """Standard normal numbers by the Box-Muller transform.
+    """Standard normal numbers by the Box-Muller transform of random points of a lattice.
+
+    A random word w of b bits makes two numbers: it picks a point `(w / 2^b, frac(w a / 2^b))` of the unit square, whose
+    sides become radius and angle. With `a / 2^b` next to the golden section, whose continued fraction has small terms
+    only, every rectangle holds its area's share of these points to 1e-7, so one word does what takes two otherwise: bits
+    are what drawing costs most.
 
     Args:
       shape: Shape of the result; may be a tensor.
@@ -101,10 +106,11 @@ def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
       dtype: float32 or float64; narrower types are drawn in float32 and cast.
 
     Returns:
-      A tensor of `shape`. With float32 the largest magnitude is 5.9 (24-bit uniforms).
+      A tensor of `shape`. With float32 the largest magnitude is 6.8 (32-bit words), with float64 9.5.
 
     References:
       Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011 (Philox).
+      Niederreiter, Random Number Generation and Quasi-Monte Carlo Methods, SIAM 1992, chapter 5 (lattices).
 
     Example:
       >>> normal([2], seed=3).shape
@@ -135,13 +141,14 @@ def _splitting(num: int) -> Callable[[tf.Tensor], Sequence[tf.Tensor]]:
 
 
 _SEED = tf.TensorSpec([2], tf.int32)
+_GOLDEN = {32: 0x9E3778C1, 64: 0x9E3779B97F4A5C13}
 
 
 def _box_muller(shape: Any, size: Any, seed: Seed, dtype: tf.DType) -> tf.Tensor:
-    half = (size + 1) // 2
-    radius_bits, angle_bits = tf.unstack(_unit_interval([2, half], seed, dtype))
-    radius = tf.sqrt(-2.0 * tf.math.log(radius_bits))
-    angle = (2.0 * math.pi) * angle_bits
+    words, signed, digits = (tf.uint32, tf.int32, 32) if dtype == tf.float32 else (tf.uint64, tf.int64, 64)
+    bits = _bits([(size + 1) // 2], seed, words)
+    radius = tf.sqrt(-2.0 * tf.math.log((tf.cast(bits, dtype) + 0.5) * 2.0**-digits))
+    angle = tf.cast(tf.bitcast(bits * tf.constant(_GOLDEN[digits], words), signed), dtype) * (2.0 * math.pi * 2.0**-digits)
     pairs = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=0)
     return tf.reshape(pairs if isinstance(size, int) and size % 2 == 0 else tf.slice(pairs, [0], [size]), shape)
 

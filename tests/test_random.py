@@ -40,6 +40,39 @@ def test_a_normal_of_the_wrong_scale_fails_the_same_test():
     assert stats.kstest(1.03 * random.normal([NUM], 0).numpy(), "norm").pvalue < ALPHA
 
 
+def _joint_pvalue(z: np.ndarray) -> float:
+    """Of independence and uniformity of radius and angle of the pairs, on a grid of 64 by 64 cells."""
+    first, second = np.split(z.astype(np.float64), 2)
+    radius = np.exp(-0.5 * (np.square(first) + np.square(second)))
+    angle = np.arctan2(second, first) / (2.0 * np.pi) % 1.0
+    counts, _, _ = np.histogram2d(radius, angle, bins=64, range=[[0, 1], [0, 1]])
+    return float(stats.chisquare(counts.ravel()).pvalue)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_radius_and_angle_of_a_pair_are_independent_though_one_word_makes_both(dtype):
+    # 10^6 pairs: a cell that deviates by a third is found.
+    assert _joint_pvalue(random.normal([2_000_000], 6, dtype).numpy()) > ALPHA
+
+
+def test_without_the_golden_section_they_are_not(monkeypatch):
+    monkeypatch.setitem(random._GOLDEN, 32, 1)
+    assert _joint_pvalue(random._box_muller([20_000], 20_000, 6, tf.float32).numpy()) < ALPHA
+
+
+@pytest.mark.parametrize("digits", [32, 64])
+def test_the_lattice_is_even_to_one_in_ten_millions(digits):
+    # N D* <= 1 + the sum of the terms of the continued fraction of a / N (Niederreiter 1992, theorem 5.17 and before);
+    # any rectangle is four of those at the origin, added and subtracted.
+    terms, (a, n) = [], (random._GOLDEN[digits], 2**digits)
+    while a:
+        terms.append(n // a)
+        a, n = n % a, a
+    assert a == 0
+    assert n == 1  # so that all points differ on both sides
+    assert 4 * (1 + sum(terms)) / 2**digits < 1e-7
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_normals_have_the_first_four_moments_of_a_standard_normal(dtype):
     # Var[z^k] = E z^2k - (E z^k)^2: 1, 2, 15, 96. SE = sqrt(Var / R); a shift of 0.013 in the mean is found.
@@ -135,14 +168,14 @@ def test_signs_seeds_and_uniforms_are_the_same_eagerly_in_a_graph_and_compiled()
 def test_a_change_of_the_sequence_needs_a_new_algorithm_string():
     # If this fails on purpose, change random.ALGORITHM as well: saved runs refuse to go on with another sequence.
     golden = {
-        "philox/box-muller/1": {
-            "float32": [-1.06852734, 0.49681133, -0.507293105, -0.8340289, -0.0875403136],
+        "philox/lattice-box-muller/2": {
+            "float32": [0.361855060, 0.502747238, 0.781074226, 1.30629849, -0.0415935852],
             "float64": [
-                0.49082524396864013,
-                -0.42335659859279445,
-                -0.1941594307349548,
-                0.11651353687851243,
-                0.9078714451631592,
+                0.25881812710416685,
+                -0.6022366574817573,
+                -1.2381798505106771,
+                0.43301039418829995,
+                0.8004825912534914,
             ],
             "signs": [-1, -1, 1, 1, 1, -1, -1, -1],
             "fold_in": [-897780066, -641237523],
