@@ -97,8 +97,8 @@ def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
 
     A random word w of b bits makes two numbers: it picks a point `(w / 2^b, frac(w a / 2^b))` of the unit square, whose
     sides become radius and angle. With `a / 2^b` next to the golden section, whose continued fraction has small terms
-    only, every rectangle holds its area's share of these points to 1e-7, so one word does what takes two otherwise: bits
-    are what drawing costs most.
+    only, every rectangle holds its area's share of these points to 1e-7, so one word does what takes two otherwise:
+    bits are what drawing costs most.
 
     Args:
       shape: Shape of the result; may be a tensor.
@@ -148,7 +148,8 @@ def _box_muller(shape: Any, size: Any, seed: Seed, dtype: tf.DType) -> tf.Tensor
     words, signed, digits = (tf.uint32, tf.int32, 32) if dtype == tf.float32 else (tf.uint64, tf.int64, 64)
     bits = _bits([(size + 1) // 2], seed, words)
     radius = tf.sqrt(-2.0 * tf.math.log((tf.cast(bits, dtype) + 0.5) * 2.0**-digits))
-    angle = tf.cast(tf.bitcast(bits * tf.constant(_GOLDEN[digits], words), signed), dtype) * (2.0 * math.pi * 2.0**-digits)
+    turned = tf.bitcast(bits * tf.constant(_GOLDEN[digits], words), signed)
+    angle = tf.cast(turned, dtype) * (2.0 * math.pi * 2.0**-digits)
     pairs = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=0)
     return tf.reshape(pairs if isinstance(size, int) and size % 2 == 0 else tf.slice(pairs, [0], [size]), shape)
 

@@ -13,6 +13,7 @@ from benchmarks.architectures import NETS, NUM_CLASSES
 from benchmarks.plain import PlainNet, copy_weights
 
 DETERMINISTIC = "plain TensorFlow"
+FEW_PASSES = "plain TensorFlow, normalized in few passes"
 
 
 class Contender(NamedTuple):

@@ -11,9 +11,9 @@ import bayesconv as bc
 from bayesconv import random
 from bayesconv.evaluators import BySampling
 from benchmarks.architectures import NETS
-from benchmarks.contenders import CONTENDERS, DETERMINISTIC
+from benchmarks.contenders import CONTENDERS, DETERMINISTIC, FEW_PASSES
 from benchmarks.interleaved import Measure, Pair, measure_of
-from benchmarks.plain import PlainNet, example
+from benchmarks.plain import FewPassesNet, PlainNet, example
 
 NUM_SAMPLES = 32
 ONE_IMAGE_CALLS = 10
@@ -26,6 +26,8 @@ def pairs(net: str) -> dict[str, Pair]:
     many, one = _passes(plain, x, NUM_SAMPLES), _passes(plain, x, 1)
     narrow = _passes(PlainNet(net, dtype="bfloat16"), x, NUM_SAMPLES)
     found = {f"{DETERMINISTIC} again": Pair(many, many), f"{DETERMINISTIC}, bfloat16": Pair(narrow, many)}
+    if NETS[net].normalized:
+        found[FEW_PASSES] = Pair(_passes(FewPassesNet(net), x, NUM_SAMPLES), many)
     for dtype in ("float32", "bfloat16"):
         suffix = "" if dtype == "float32" else f", {dtype}"
         found[f"a pass over a bank{suffix}"] = Pair(measure_of(_bank_pass(model, x, dtype)), many)

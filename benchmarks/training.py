@@ -13,9 +13,9 @@ from bayesconv.loop import TrainingLoop
 from bayesconv.objectives import Elbo
 from bayesconv.optimization import GroupedOptimizer, make_optimizer
 from benchmarks.architectures import LEARNING_RATE, NETS, NUM_DATA
-from benchmarks.contenders import CONTENDERS, DETERMINISTIC, Contender
+from benchmarks.contenders import CONTENDERS, DETERMINISTIC, FEW_PASSES, Contender
 from benchmarks.interleaved import Pair, measure_of
-from benchmarks.plain import PlainNet, example
+from benchmarks.plain import FewPassesNet, PlainNet, example
 
 CALLS = {"small_cnn": 10, "resnet20": 2}  # a round of about half a second
 
@@ -57,6 +57,9 @@ def pairs(net: str) -> dict[str, Pair]:
     found[f"{DETERMINISTIC}, bfloat16"] = Pair(
         measure_of(lambda: narrow.train_step(x, y).numpy()), reference, CALLS[net]
     )
+    if NETS[net].normalized:
+        fewer = FewPassesNet(net)
+        found[FEW_PASSES] = Pair(measure_of(lambda: fewer.train_step(x, y).numpy()), reference, CALLS[net])
     for name, contender in CONTENDERS.items():
         step = step_of(contender, net)
         found[name] = Pair(measure_of(functools.partial(_done, step, x, y)), reference, CALLS[net])

@@ -82,6 +82,19 @@ def test_a_plain_net_in_bfloat16_is_near_that_in_float32():
     assert 1e-4 < error < 0.1  # 8 bits of precision in 20 layers: neither none, nor lost
 
 
+def test_the_plain_net_that_normalizes_in_few_passes_is_the_same_net():
+    x, y = (tensor[:4] for tensor in plain.example("resnet20"))
+    net, fewer = plain.PlainNet("resnet20"), plain.FewPassesNet("resnet20")
+    for one in (net, fewer):
+        for index, name in enumerate(one.scales):
+            one.scales[name].assign_add(0.1 * tf.random.stateless_normal(one.scales[name].shape, (index, 0)))
+            one.offsets[name].assign_add(0.1 * tf.random.stateless_normal(one.offsets[name].shape, (index, 1)))
+    np.testing.assert_allclose(fewer.predict(x), net.predict(x), rtol=1e-4, atol=1e-5)
+    for _ in range(2):
+        np.testing.assert_allclose(fewer.train_step(x, y), net.train_step(x, y), rtol=1e-3)
+    np.testing.assert_allclose(fewer.scales["stem"], net.scales["stem"], atol=1e-4)
+
+
 def test_a_step_of_the_plain_net_is_that_of_fit():
     """Both begin with the same weights; after three steps of Adam they have the same still."""
     model, net = contenders.CONTENDERS["point weights"].model("small_cnn"), plain.PlainNet("small_cnn")
