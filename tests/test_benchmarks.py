@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import bayesconv as bc
-from benchmarks import bars, contenders, fresh, page, plain, results, tables, training
+from benchmarks import bars, contenders, fresh, page, parts, plain, results, tables, training
 from benchmarks.architectures import NETS, count
 from benchmarks.interleaved import Pair, Timing, time_interleaved, time_pairs, timing
 from benchmarks.peers import comparison, environments, worker
@@ -439,3 +439,27 @@ def test_answers_are_lines_of_their_own_whatever_a_library_prints_or_raises():
     assert "ValueError: no such net" in second["error"]
     assert third["versions"] == {"other": "1.0"}
     assert "a line that is no answer" in done.stderr
+
+
+# Parts of a step.
+
+
+def test_a_part_that_is_left_out_costs_and_gives_nothing_and_is_there_again_afterwards():
+    x, y = (tensor[:2] for tensor in plain.example("small_cnn"))
+    step = training.step_of(contenders.CONTENDERS["reparameterization"], "small_cnn")
+    with parts.without("the KL", "the normals"):
+        loss, nll, kl, *_ = step(x, y)
+        assert len(np.unique(bc.random.normal([100], 3))) == 1
+    assert float(kl) == 0.0
+    assert float(loss) == float(nll)
+    whole = training.step_of(contenders.CONTENDERS["reparameterization"], "small_cnn")(x, y)
+    assert float(whole[2]) > 0.0
+    assert len(np.unique(bc.random.normal([100], 3))) == 100
+
+
+def test_every_part_is_left_out_alone_and_all_of_them_together():
+    found = parts.pairs("small_cnn", "point weights")
+    expected = ["plain TensorFlow again", "all of the step", *(f"without {part}" for part in parts.PARTS)]
+    assert list(found) == [*expected, "without these"]
+    text = parts.table("small_cnn", {"all of the step": Timing(1.0, 1.25, 1.0, 2.0)})
+    assert "| all of the step | 1.250 | 1.00 - 2.00 |" in text
