@@ -1,4 +1,4 @@
-"""Claims about numbers of channels against whole tensors: the same as broadcasting and autodiff say, in fewer passes."""
+"""Claims about numbers of channels against whole tensors: what broadcasting and autodiff say, in fewer passes."""
 
 from __future__ import annotations
 
