@@ -22,12 +22,13 @@ def along_rows(channels: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
       [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
     """
     channels = tf.convert_to_tensor(channels)
-    if len(tensor.shape) <= 3 or not tensor.shape[-2:].is_fully_defined() or tensor.shape[-1] >= _LONG:
+    width, num = tensor.shape[-2:]
+    if len(tensor.shape) <= 3 or width is None or num is None or num >= _LONG:
         return channels
     if channels.shape.rank > 1 and channels.shape[-2] != 1:
         return channels
     rows = channels[tf.newaxis] if channels.shape.rank == 1 else channels
-    return tf.tile(rows, [*[1] * (rows.shape.rank - 2), tensor.shape[-2], 1])
+    return tf.tile(rows, [*[1] * (rows.shape.rank - 2), width, 1])
 
 
 def mean_square(tensor: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
@@ -51,5 +52,5 @@ def mean_square(tensor: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
 def _count(tensor: tf.Tensor, axes: Sequence[int]) -> Any:
     known = [tensor.shape[axis] for axis in axes]
     if None not in known:
-        return float(math.prod(known))
+        return float(math.prod(map(int, known)))  # type: ignore[arg-type]
     return tf.cast(tf.reduce_prod([tf.shape(tensor)[axis] for axis in axes]), tensor.dtype)

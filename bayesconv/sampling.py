@@ -6,7 +6,7 @@ All draws are made beforehand and mapped over in one compiled graph, so that a p
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, cast
 
 import tensorflow as tf
 
@@ -113,12 +113,9 @@ class Sampler:
         """Sums over the draws, as tensors."""
         if draws:
             # Over indices, not over the bank itself, of which TensorFlow would first make a list of copies.
-            count = tf.shape(draws[0][0])[0]
-            outputs = tf.map_fn(
-                lambda index: self._pass(batch, _draw_at(draws, index)),
-                tf.range(count),
-                fn_output_signature=self._output_spec(batch),
-            )
+            indices, map_fn = tf.range(tf.shape(draws[0][0])[0]), cast(Any, tf.map_fn)
+            signature = self._output_spec(batch)
+            outputs = map_fn(lambda i: self._pass(batch, _draw_at(draws, i)), indices, fn_output_signature=signature)
         else:
             outputs = self._pass(batch, [])[tf.newaxis]
         return self._sums(outputs)
