@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+
+from bayesconv.tracing import traced
 
 _LONG = 64
 
@@ -34,15 +37,28 @@ def along_rows(channels: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
 def mean_square(tensor: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
     """Mean of squares over some axes, which stay with size 1.
 
+    TensorFlow's own gradient spreads the upstream one over the tensor before it multiplies, and that twice.
+
     Example:
       >>> mean_square(tf.constant([[3.0], [4.0]]), [0]).numpy().tolist()
       [[12.5]]
     """
+    return _mean_square_of(tensor.dtype, (None, *tensor.shape[1:]), tuple(axes))(tensor)
+
+
+@functools.lru_cache(maxsize=1024)
+def _mean_square_of(
+    dtype: tf.DType, shape: tuple[int | None, ...], axes: tuple[int, ...]
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    # Traced once for a shape: TensorFlow keeps every gradient of one's own for good, and the graph that it belongs to.
+    return traced(functools.partial(_with_gradient, axes=axes), [tf.TensorSpec(shape, dtype)])
+
+
+def _with_gradient(tensor: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
     count = _count(tensor, axes)
 
     @tf.custom_gradient
     def of(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        # TensorFlow's own gradient spreads the upstream one over the tensor before it multiplies, and that twice.
         mean = tf.reduce_mean(tf.square(x), axes, keepdims=True)
         return mean, lambda upstream: x * along_rows(2.0 * upstream / count, x)
 

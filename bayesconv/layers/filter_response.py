@@ -77,6 +77,8 @@ class FilterResponseNorm(Normalization):
         """Number of spatial axes."""
         return self._rank
 
+    _has_few_factors = True
+
     def _statistics(self, inputs: tf.Tensor) -> tuple[None, tf.Tensor]:
         check_axes(self.name, inputs, self._rank)
         axes = list(range(-self._rank - 1, -1))

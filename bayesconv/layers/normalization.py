@@ -75,11 +75,16 @@ class Normalization(Layer):
         mean, factor = self._statistics(outputs)
         if mean is not None:
             outputs = outputs - along_rows(mean, outputs)
-        # The scale is multiplied with the factors, which are few, and not with the inputs.
-        outputs = outputs * along_rows(factor if self._scale is None else factor * self._scale, outputs)
+        if self._scale is not None and self._has_few_factors:
+            factor = factor * self._scale
+        outputs = outputs * along_rows(factor, outputs)
+        if self._scale is not None and not self._has_few_factors:
+            outputs = outputs * along_rows(self._scale, outputs)
         if self._offset is not None:
             outputs = outputs + along_rows(self._offset, outputs)
         return tf.cast(self._finished(outputs), inputs.dtype)
+
+    _has_few_factors = False  # where there is one for each example and channel, it takes the scale along
 
     def _statistics(self, inputs: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         """What is taken away, if anything is, and what the rest is multiplied with; both broadcast to the inputs."""
@@ -213,6 +218,8 @@ class GroupNorm(Normalization):
     def rank(self) -> int:
         """Number of spatial axes."""
         return self._rank
+
+    _has_few_factors = True
 
     def _statistics(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         check_axes(self.name, inputs, self._rank)

@@ -147,12 +147,14 @@ class _Slopes(NamedTuple):
         square, gain = tf.square(self.mean), tf.square(self.gain)
         weighted, c = own * square, 1.0 if self.centred else 0.0
         found = own * self._rows(gain * (1.0 - 2.0 * c / self.n)) - weighted * self._rows(2.0 * gain * self.curve)
-        found += square * self._rows(gain * tf.square(self.curve) * tf.reduce_sum(weighted, axes, keepdims=True))
+        # In this order, for the square of the curve alone is below what float32 holds where inputs are near a million.
+        total = self.curve * tf.reduce_sum(weighted, axes, keepdims=True)
+        found += square * self._rows(gain * self.curve * total)
         if self.centred:
             total, tilted = (tf.reduce_sum(part, axes, keepdims=True) for part in (own, own * self.mean))
             found += self.mean * self._rows(2.0 * gain * self.curve * tilted / self.n)
             found += self._rows(gain * total / tf.square(self.n))
-        return found
+        return tf.maximum(found, 0.0)
 
     def alone(self, deviation: tf.Tensor) -> tf.Tensor:
         """What an input's deviation does to its own output."""

@@ -260,3 +260,11 @@ def test_calibration_that_does_not_fit_is_refused(policy, calibration, message):
 def test_arguments_out_of_range_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         bc.BatchNorm(3, **options)
+
+
+def test_a_batch_without_examples_has_gradients_of_zero():
+    layer = bc.BatchNorm(3)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(layer(tf.zeros([0, 4, 4, 3]), is_training=True)))
+    for gradient in tape.gradient(loss, layer.trainable_variables):
+        np.testing.assert_array_equal(gradient, np.zeros(3))

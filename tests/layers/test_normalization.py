@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import gc
+import weakref
 
 import keras
 import numpy as np
@@ -176,3 +178,14 @@ def test_they_survive_saving(tmp_path):
 def test_what_does_not_fit_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_no_graph_outlives_its_function_and_its_layer(name):
+    layer = MAKERS[name]()
+    function = tf.function(lambda x: tf.reduce_sum(layer(x)), autograph=False)
+    graph = weakref.ref(function.get_concrete_function(tf.TensorSpec([2, 4, 5, 6])).graph)
+    assert graph() is not None
+    del function, layer
+    gc.collect()
+    assert graph() is None

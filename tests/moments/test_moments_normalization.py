@@ -98,3 +98,24 @@ def test_the_thresholded_linear_unit_is_a_shifted_relu():
     shifted = apply_rule(tf.nn.relu, plain._replace(mean=plain.mean - layer.threshold))
     np.testing.assert_allclose(apply_rule(layer, moments).mean, shifted.mean + layer.threshold, rtol=1e-9)
     np.testing.assert_allclose(apply_rule(layer, moments).variance, shifted.variance, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["layer", "group", "instance", "filter_response"])
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6, 1e8])
+def test_the_size_of_what_is_normalized_costs_no_precision(name, size):
+    """Squares of squares of large numbers do not fit in float32, nor those of their inverses."""
+    mean, variance = inputs()
+    kind, options = type(LAYERS[name]()), {**_options(name), "epsilon": 1e-12 * min(size, 1.0) ** 2}
+    wide, narrow = kind(**options, dtype=tf.float64), kind(**options)
+    moments = Moments(tf.constant(size * mean), tf.constant(size**2 * variance))
+    expected = apply_rule(wide, moments)
+    got = apply_rule(narrow, moments.map(lambda x: tf.cast(x, tf.float32)))
+    np.testing.assert_allclose(got.mean, expected.mean, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got.variance, expected.variance, rtol=1e-3, atol=1e-5)
+    assert (got.variance.numpy() >= 0).all()
+
+
+def _options(name):
+    return {"layer": {"size": 4}, "group": {"groups": 2, "size": 4}, "instance": {"size": 4}}.get(
+        name, {"size": 4, "use_threshold": False}
+    )
