@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bayesconv.tracing import traced
+from bayesconv.tracing import with_own_gradient
 
 _LONG = 64
 
@@ -43,26 +43,17 @@ def mean_square(tensor: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
       >>> mean_square(tf.constant([[3.0], [4.0]]), [0]).numpy().tolist()
       [[12.5]]
     """
-    return _mean_square_of(tensor.dtype, (None, *tensor.shape[1:]), tuple(axes))(tensor)
+    return _mean_square_over(tuple(axes))(tensor)
 
 
-@functools.lru_cache(maxsize=1024)
-def _mean_square_of(
-    dtype: tf.DType, shape: tuple[int | None, ...], axes: tuple[int, ...]
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    # Traced once for a shape: TensorFlow keeps every gradient of one's own for good, and the graph that it belongs to.
-    return traced(functools.partial(_with_gradient, axes=axes), [tf.TensorSpec(shape, dtype)])
-
-
-def _with_gradient(tensor: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
-    count = _count(tensor, axes)
-
-    @tf.custom_gradient
+@functools.cache
+def _mean_square_over(axes: tuple[int, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
     def of(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        count = _count(x, axes)
         mean = tf.reduce_mean(tf.square(x), axes, keepdims=True)
         return mean, lambda upstream: x * along_rows(2.0 * upstream / count, x)
 
-    return of(tensor)
+    return with_own_gradient(of)
 
 
 def _count(tensor: tf.Tensor, axes: Sequence[int]) -> Any:

@@ -182,10 +182,11 @@ def test_what_does_not_fit_is_refused(call, error, message):
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_no_graph_outlives_its_function_and_its_layer(name):
-    layer = MAKERS[name]()
-    function = tf.function(lambda x: tf.reduce_sum(layer(x)), autograph=False)
+    layers = [MAKERS[name]()]
+    function = tf.function(lambda x: tf.reduce_sum(layers[0](x)), autograph=False)
     graph = weakref.ref(function.get_concrete_function(tf.TensorSpec([2, 4, 5, 6])).graph)
     assert graph() is not None
-    del function, layer
+    layers.clear()
+    del function
     gc.collect()
     assert graph() is None
