@@ -77,7 +77,8 @@ def test_a_small_memory_budget_makes_portions_smaller_and_changes_no_draw(model,
     for num_draws in (1, 7, 40):
         monkeypatch.setattr(sampling, "MEMORY_BUDGET", size * num_draws)
         found = bc.predict(model, X, num_samples="auto", tolerance=0.02, batch_size=4, keep_samples=False)
-        assert (found.num_samples <= expected.num_samples).all()  # smaller portions may stop sooner
+        # Smaller portions may stop sooner, or where the last one happens to be just past the others' end.
+        assert (found.num_samples <= expected.num_samples + num_draws).all()
         for start in (0, 4, 8):
             part, count = slice(start, start + 4), int(found.num_samples[start])
             np.testing.assert_allclose(found.mean[part], bc.predict(model, X[part], num_samples=count).mean, rtol=1e-5)

@@ -93,9 +93,10 @@ def test_what_else_is_predicted_does_not_matter(model):
 
 def test_training_on_changes_the_prediction():
     model = _model()
-    before = bc.predict(model, X, num_samples=2).probs
+    before = bc.predict(model, X, num_samples=2).probs[:, 0]
     model[-1].posterior.bias.distribution.loc.assign_add([3.0, 0, 0, 0])
-    assert (bc.predict(model, X, num_samples=2).probs[:, 0] > 2 * before[:, 0]).all()
+    after = bc.predict(model, X, num_samples=2).probs[:, 0]
+    assert (after / (1 - after) > 5 * before / (1 - before)).all()  # e^3 = 20 times the odds under each draw
 
 
 def test_a_shared_layer_has_one_draw_and_a_layer_without_bias_none():
