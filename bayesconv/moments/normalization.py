@@ -148,8 +148,8 @@ class _Slopes(NamedTuple):
         weighted, c = own * square, 1.0 if self.centred else 0.0
         found = own * self._rows(gain * (1.0 - 2.0 * c / self.n)) - weighted * self._rows(2.0 * gain * self.curve)
         # In this order, for the square of the curve alone is below what float32 holds where inputs are near a million.
-        total = self.curve * tf.reduce_sum(weighted, axes, keepdims=True)
-        found += square * self._rows(gain * self.curve * total)
+        bent = self.curve * tf.reduce_sum(weighted, axes, keepdims=True)
+        found += square * self._rows(gain * self.curve * bent)
         if self.centred:
             total, tilted = (tf.reduce_sum(part, axes, keepdims=True) for part in (own, own * self.mean))
             found += self.mean * self._rows(2.0 * gain * self.curve * tilted / self.n)

@@ -183,9 +183,9 @@ def test_training_by_an_importance_weighted_bound_covers_the_posterior():
     data = problem(1)
     best, scales = optimum(data), {}
     for name in ("elbo", "importance_weighted"):
-        bc.set_seed(2)
+        bc.set_seed(1)
         model = model_of(data, "reparameterization")
-        options = {"epochs": 150, "batch_size": len(data.images), "learning_rate": 0.08, "num_samples": 16}
+        options = {"epochs": 400, "batch_size": len(data.images), "learning_rate": 0.08, "num_samples": 16}
         bc.fit(
             model,
             (data.images, data.targets),

@@ -211,13 +211,13 @@ def test_the_gradient_away_from_the_optimum_is_not_zero():
 def test_training_from_random_weights_reaches_the_optimum(kernel_size, orthogonal):
     data = problem(kernel_size, orthogonal)
     best = optimum(data)
-    bc.set_seed(2)
+    bc.set_seed(1)
     model = model_of(data)
     assert elbo_of(data, *parameters_of(model)) < best.elbo - 5.0  # nats: it has to move
     bc.fit(
         model,
         (data.images, data.targets),
-        epochs=300,
+        epochs=1200,  # from some first weights 300 leave the locations a posterior deviation or three away
         batch_size=len(data.images),
         likelihood={"name": "normal", "scale": NOISE},
         learning_rate=0.05,
