@@ -33,6 +33,11 @@ def diagonal(*factors: Iterable[Any], width: int = 1, always: Sequence[Any] = ()
     return [_parameter(levels, at, kept, always) for at in everywhere]
 
 
+def in_turn(*factors: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """As many combinations as the longest factor has levels, so that every level of every factor is there."""
+    return [tuple(factor[row % len(factor)] for factor in factors) for row in range(max(map(len, factors)))]
+
+
 def _parameter(levels: list[list[Any]], at: tuple[int, ...], kept: set[tuple[int, ...]], always: Sequence[Any]) -> Any:
     values = [factor[index] for factor, index in zip(levels, at, strict=True)]
     is_kept = at in kept or any(value in always for value in values)

@@ -86,10 +86,30 @@ def positive_variable(
     """
     if parameterization not in _POSITIVE:
         raise ValueError(unknown_name_message("parameterization of a scale", parameterization, _POSITIVE))
-    return tfp_util.TransformedVariable(initial_value, _POSITIVE[parameterization](), name=name, trainable=trainable)
+    bijector = _without_memory(_POSITIVE[parameterization]())
+    return tfp_util.TransformedVariable(initial_value, bijector, name=name, trainable=trainable)
 
 
 _POSITIVE = {"exp": tfb.Exp, "softplus": tfb.Softplus}
+
+
+def _without_memory(bijector: tfb.Bijector) -> tfb.Bijector:
+    # Bijectors share a memory of what they mapped, which keeps every graph that a variable was read in for good.
+    bijector._cache = _NoMemory(bijector)
+    return bijector
+
+
+class _NoMemory:
+    """What a bijector asks for values it has mapped before; here it maps them again."""
+
+    def __init__(self, bijector: tfb.Bijector) -> None:
+        self.forward, self.inverse = bijector._forward, bijector._inverse
+
+    def forward_attributes(self, value: tf.Tensor, **options: Any) -> dict[str, Any]:
+        """Nothing is known of a value."""
+        return {}
+
+    inverse_attributes = forward_attributes
 
 
 def identically_distributed(distribution: tfd.Distribution, shape: Sequence[int]) -> tfd.Distribution:

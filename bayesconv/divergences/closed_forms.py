@@ -5,7 +5,6 @@ A new pair is one function with `tfp.distributions.RegisterKL`.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bayesconv import distributions
-from bayesconv.tracing import traced
+from bayesconv.tracing import with_own_gradient
 
 tfd = tfp.distributions
 
@@ -42,43 +41,20 @@ def _kl_of_normals(q: Any, p: Any, shape: tf.TensorShape) -> tf.Tensor:
     return kl_of_normals(scale, prior_scale, (loc - prior_loc) / prior_scale, shape)
 
 
-@tf.custom_gradient
-def _kl_of_whole_weights(*parameters: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
-    # The common case: two operations to trace instead of fifty, traced once for weights of all shapes.
-    _, _, prior_loc, prior_scale = parameters
-    value, slopes = _of_any_shape(prior_scale.dtype, prior_loc.shape.rank == 0, prior_scale.shape.rank == 0)
+@with_own_gradient
+def _kl_of_whole_weights(
+    loc: tf.Tensor, scale: tf.Tensor, prior_loc: tf.Tensor, prior_scale: tf.Tensor
+) -> tuple[tf.Tensor, Callable[..., Any]]:
+    # The common case: one operation instead of fifty, traced once for all weights of a shape.
+    ratio, deviation = scale / prior_scale, (loc - prior_loc) / prior_scale
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        found = slopes(upstream, *parameters)
-        for slope, parameter in zip(found, parameters, strict=True):
-            slope.set_shape(parameter.shape)
-        return found
+        by_ratio = (ratio - 1.0) + (ratio - 1.0) / ratio
+        by_loc, by_scale = upstream * deviation / prior_scale, upstream * by_ratio / prior_scale
+        by_prior_scale = -(by_scale * ratio + by_loc * deviation)
+        return by_loc, by_scale, _summed_to(prior_loc, -by_loc), _summed_to(prior_scale, by_prior_scale)
 
-    return value(*parameters), gradient
-
-
-@functools.cache
-def _of_any_shape(
-    dtype: tf.DType, has_one_loc: bool, has_one_scale: bool
-) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    one = tf.TensorSpec([], dtype)
-    whole = tf.TensorSpec(None, dtype)  # type: ignore[arg-type]  # of any rank, which the stubs do not know
-    specs = [whole, whole, one if has_one_loc else whole, one if has_one_scale else whole]
-    return traced(_value, specs), traced(_gradient, [one, *specs])
-
-
-def _value(loc: tf.Tensor, scale: tf.Tensor, prior_loc: tf.Tensor, prior_scale: tf.Tensor) -> tf.Tensor:
-    return _kl_of_ratios(scale / prior_scale, (loc - prior_loc) / prior_scale)
-
-
-def _gradient(
-    upstream: tf.Tensor, loc: tf.Tensor, scale: tf.Tensor, prior_loc: tf.Tensor, prior_scale: tf.Tensor
-) -> tuple[tf.Tensor, ...]:
-    ratio, deviation = scale / prior_scale, (loc - prior_loc) / prior_scale
-    by_ratio = (ratio - 1.0) + (ratio - 1.0) / ratio
-    by_loc, by_scale = upstream * deviation / prior_scale, upstream * by_ratio / prior_scale
-    by_prior_scale = -(by_scale * ratio + by_loc * deviation)
-    return by_loc, by_scale, _summed_to(prior_loc, -by_loc), _summed_to(prior_scale, by_prior_scale)
+    return _kl_of_ratios(ratio, deviation), gradient
 
 
 def _summed_to(parameter: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
@@ -100,7 +76,7 @@ def kl_of_normals(scale_q: tf.Tensor, scale_p: tf.Tensor, deviation: tf.Tensor, 
     return _kl_of_ratios(_spread(scale_q / scale_p, shape), _spread(deviation, shape))
 
 
-@tf.custom_gradient
+@with_own_gradient
 def _kl_of_ratios(ratio: tf.Tensor, deviation: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
     # The common case, where every pass over the weights counts.
     excess = ratio - 1.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
-from tensorflow_probability import bijectors as tfb
-from tensorflow_probability import util as tfp_util
 
 from bayesconv import distributions
 from bayesconv.priors.registry import check_positive, number, register
@@ -100,9 +98,8 @@ def learnable_normal(specs: KernelBias, *, initial_scale: float | None = None) -
     def one(spec: WeightSpec) -> Any:
         scale = spec.he_stddev if initial_scale is None else initial_scale
         check_positive(scale)
-        variable = tfp_util.TransformedVariable(
-            tf.constant(scale, spec.dtype), tfb.Exp(), name=f"prior/{spec.name}/untransformed_scale"
-        )
+        name = f"prior/{spec.name}/untransformed_scale"
+        variable = distributions.positive_variable(tf.constant(scale, spec.dtype), name)
         return distributions.identically_distributed(distributions.Normal(number(0.0, spec), variable), spec.shape)
 
     return map_kernel_bias(one, specs)
