@@ -24,7 +24,9 @@ from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
 from bayesconv.runs import Run
 
-__all__ = ["report", "scores", "tables"]
+__all__ = ["STRANGENESS", "report", "scores", "strangeness", "tables"]
+
+STRANGENESS = ("epistemic_std", "spread")  # what tells examples apart
 
 
 def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> dict[str, Any]:
@@ -151,4 +153,5 @@ def _against(test: Predictive, strange: Predictive, num_resamples: int) -> dict[
 
 def strangeness(predictive: Predictive) -> dict[str, Any]:
     """What tells examples apart, `[N]` means over their targets by name, or None."""
-    return {"epistemic_std": mean_by_example(predictive.std), "spread": mean_by_example(_spread(predictive))}
+    values = mean_by_example(predictive.std), mean_by_example(_spread(predictive))
+    return dict(zip(STRANGENESS, values, strict=True))

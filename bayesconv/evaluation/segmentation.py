@@ -16,14 +16,12 @@ from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.segmentation_tables import tables
 from bayesconv.evaluation.sets import corrupted, out_of_distribution, uncorrupted
 from bayesconv.evaluation.strangeness import told_apart
-from bayesconv.evaluation.uncertainties import UNCERTAINTIES
+from bayesconv.evaluation.uncertainties import SCORES, UNCERTAINTIES
 from bayesconv.metrics.weighted_scores import means
 from bayesconv.prediction import Predictive
 from bayesconv.runs import Run
 
 __all__ = ["report", "scores", "tables"]
-
-_SCORES = ("predictive_entropy", "mutual_information")
 
 
 def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> dict[str, Any]:
@@ -131,9 +129,9 @@ def _mean_iou(by_image: Any) -> float:
 
 
 def _error_auroc(predictive: Predictive, is_wrong: Any, counted: Any) -> dict[str, float | None]:
-    auroc: dict[str, float | None] = dict.fromkeys(_SCORES)
+    auroc: dict[str, float | None] = dict.fromkeys(SCORES)
     if 0 < is_wrong.sum() < len(is_wrong):
-        for name in _SCORES:
+        for name in SCORES:
             values = getattr(predictive, name)[counted]
             auroc[name] = metrics.ood_auroc(values[~is_wrong], values[is_wrong]) if values.any() else None
     return auroc
@@ -143,14 +141,14 @@ def uncertainty_of_images(predictive: Predictive, counted: Any, has_several: boo
     """Mean uncertainties of the pixels that count, of each image that has any, `[N]`, by what tells images apart."""
     known = counted.any(axis=(1, 2))
     sizes = counted[known].sum(axis=(1, 2))
-    means = {name: (getattr(predictive, name) * counted)[known].sum(axis=(1, 2)) / sizes for name in _SCORES}
+    means = {name: (getattr(predictive, name) * counted)[known].sum(axis=(1, 2)) / sizes for name in SCORES}
     # One function only: its mutual information is zero everywhere and tells nothing apart.
     return means if has_several else {**means, "mutual_information": None}
 
 
 def _against(familiar: Any, strange: Predictive, has_several: bool, num_resamples: int) -> dict[str, Any]:
     others = uncertainty_of_images(strange, np.ones(strange.mean.shape[:-1], bool), has_several)
-    found = told_apart(familiar, others, _SCORES, num_resamples)
+    found = told_apart(familiar, others, SCORES, num_resamples)
     by_image = {name: getattr(strange, name).mean(axis=(1, 2), dtype=np.float64) for name in UNCERTAINTIES}
     within = resampled(means(by_image), len(strange.mean), num_resamples)
     return {

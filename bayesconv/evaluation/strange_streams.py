@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bayesconv import metrics
 from bayesconv.evaluation.accumulators import edges_of
+from bayesconv.evaluation.regression import STRANGENESS, strangeness
+from bayesconv.evaluation.segmentation import counted_pixels, uncertainty_of_images
 from bayesconv.evaluation.uncertainties import (
     ALL_SCORES,
-    mean_uncertainties,
+    SCORES,
+    UNCERTAINTIES,
     uncertainties_by_example,
     uncertainty_scores,
 )
@@ -19,24 +22,43 @@ from bayesconv.metrics import Enclosure, RunningAuroc
 from bayesconv.prediction import Predictive
 
 
-class StrangeStreams:
-    """Counts the scores of familiar data, and of each strange set by its name."""
+class Told(NamedTuple):
+    """What tells the examples of a chunk apart, and what is averaged over them.
 
-    def __init__(self) -> None:
+    Attributes:
+      scores: `[N]` by name; higher is stranger. A score that a prediction does not allow is left out.
+      uncertainties: `[N]` by name, or None.
+    """
+
+    scores: dict[str, Any]
+    uncertainties: dict[str, Any]
+
+
+class StrangeStreams:
+    """Counts the scores of familiar data, and of each strange set by its name.
+
+    Args:
+      task: What is predicted: `"classification"`, `"regression"` or `"segmentation"`.
+      ignored_label: A label whose pixels are left out of familiar images.
+    """
+
+    def __init__(self, task: str = "classification", ignored_label: int | None = None) -> None:
+        self._names, self._told = _BY_TASK[task]
+        self._ignored_label = ignored_label
         self._familiar: dict[str, RunningAuroc] = {}
         self._edges: dict[str, Any] = {}
         self._strange: dict[str, _Strange] = {}
 
-    def update(self, predictive: Predictive, name: str | None = None) -> None:
-        """Adds a chunk of familiar data, or of the set of that name."""
-        if predictive.likelihood != "categorical":
-            return
-        scores = uncertainty_scores(predictive, has_several=mean_uncertainties(predictive)["mutual_information"] != 0)
-        if name is None:
+    def update_familiar(self, predictive: Predictive, labels: Any = None) -> None:
+        """Adds a chunk of familiar data, and its labels where some pixels are left out by them."""
+        scores = self._told(predictive, labels, self._ignored_label).scores
+        if all(map(len, scores.values())):  # not so where every pixel of a chunk is to be left out
             self._add_familiar(scores)
-            return
-        strange = self._strange.setdefault(name, _Strange(self._edges))
-        strange.update(predictive, scores)
+
+    def update(self, predictive: Predictive, name: str) -> None:
+        """Adds a chunk of the strange set of that name."""
+        strange = self._strange.setdefault(name, _Strange(self._names, self._edges))
+        strange.update(self._told(predictive, None, None))
 
     def result(self) -> dict[str, Any]:
         """For each set AUROC, AUPR both ways and FPR95 of each score, enclosed, and mean uncertainties.
@@ -59,19 +81,20 @@ class StrangeStreams:
 class _Strange:
     """One set: its scores in the bins of the familiar ones, and the sums of its uncertainties."""
 
-    def __init__(self, edges: dict[str, Any]) -> None:
-        self._edges, self._count = edges, 0
+    def __init__(self, names: tuple[str, ...], edges: dict[str, Any]) -> None:
+        self._names, self._edges, self._count = names, edges, 0
         self._is_whole = dict.fromkeys(edges, True)
         self._ranks: dict[str, RunningAuroc] = {}
         self._totals: dict[str, float] = {}
 
-    def update(self, predictive: Predictive, scores: dict[str, Any]) -> None:
-        self._count += len(predictive.mean)
+    def update(self, told: Told) -> None:
+        scores, uncertainties = told
+        self._count += max((len(values) for values in uncertainties.values() if values is not None), default=0)
         for score in scores.keys() & self._edges.keys():
             ranks = self._ranks.setdefault(score, metrics.RunningAuroc(self._edges[score]))
             ranks.update(out_scores=scores[score])
         self._is_whole = {score: whole and score in scores for score, whole in self._is_whole.items()}
-        for name, values in uncertainties_by_example(predictive).items():
+        for name, values in uncertainties.items():
             total = np.nan if values is None else float(np.sum(values, dtype=np.float64))
             self._totals[name] = self._totals.get(name, 0.0) + total
 
@@ -81,7 +104,7 @@ class _Strange:
         figures = ("auroc", "aupr_in", "aupr_out", "fpr95")
         means = {name: None if np.isnan(total) else total / self._count for name, total in self._totals.items()}
         return {
-            **{figure: {score: self._ends(found, score, figure) for score in ALL_SCORES} for figure in figures},
+            **{figure: {score: self._ends(found, score, figure) for score in self._names} for figure in figures},
             **means,
             "num_examples": self._count,
         }
@@ -96,3 +119,33 @@ class _Strange:
         both.merge(self._ranks[score])
         aupr_in, aupr_out = both.aupr(positive="in"), both.aupr(positive="out")
         return {"auroc": both.result(), "aupr_in": aupr_in, "aupr_out": aupr_out, "fpr95": both.fpr()}
+
+
+def _of_classes(predictive: Predictive, labels: Any, ignored_label: int | None) -> Told:
+    several = bool(np.any(predictive.mutual_information))
+    return Told(uncertainty_scores(predictive, has_several=several), uncertainties_by_example(predictive))
+
+
+def _of_real_targets(predictive: Predictive, labels: Any, ignored_label: int | None) -> Told:
+    found = strangeness(predictive)
+    return Told({name: values for name, values in found.items() if _tells(values)}, found)
+
+
+def _of_pixels(predictive: Predictive, labels: Any, ignored_label: int | None) -> Told:
+    everywhere = np.ones(predictive.mean.shape[:-1], bool)
+    counted = everywhere if labels is None else counted_pixels(labels, ignored_label)
+    scores = uncertainty_of_images(predictive, counted, has_several=bool(np.any(predictive.mutual_information)))
+    uncertainties = {name: getattr(predictive, name).mean(axis=(1, 2), dtype=np.float64) for name in UNCERTAINTIES}
+    return Told({name: values for name, values in scores.items() if values is not None}, uncertainties)
+
+
+def _tells(values: Any) -> bool:
+    return values is not None and bool(np.any(values))
+
+
+# For each task the names of its scores, and what gives them for a chunk, its labels and the label to leave out.
+_BY_TASK: dict[str, tuple[tuple[str, ...], Callable[[Predictive, Any, int | None], Told]]] = {
+    "classification": (ALL_SCORES, _of_classes),
+    "regression": (STRANGENESS, _of_real_targets),
+    "segmentation": (SCORES, _of_pixels),
+}

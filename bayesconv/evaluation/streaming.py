@@ -53,7 +53,7 @@ def evaluate(
       num_samples: Draws of each model, or `"auto"`, see `bayesconv.predict`.
       seed: Of the draws.
       method: `"sampling"`, or `"moments"` for a single pass without draws.
-      ood: Further sets by name, without labels: arrays, or lists or data sets of batches. Classes of images only.
+      ood: Further sets by name, without labels: arrays, or lists or data sets of batches.
       chunk_size: Examples that are predicted together; memory grows with it and with the draws, not with the data.
       batch_size: Inputs in flight.
       calibration: Inputs for `BatchNorm(policy="recalibrated")`, see `bayesconv.predict`.
@@ -79,17 +79,16 @@ def evaluate(
     check_positive_int("chunk_size", chunk_size)
     if not (ood is None or isinstance(ood, Mapping)):
         raise TypeError(f"`ood` maps names to strange sets. Received {type(ood).__name__}; name it, {{'mine': x}}.")
-    if ood and family.task != "classification":
-        raise ValueError(f"Strange sets are told apart for classes of images. Received a likelihood of {family.task}.")
     options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "method": method, "calibration": calibration}
     options |= {"likelihood": likelihood, "batch_size": batch_size, "progress": progress}
-    accumulator, strange = _accumulator(family), StrangeStreams()
+    ignored = dict(family.options).get("ignored_label")
+    accumulator, strange = _accumulator(family.task, ignored), StrangeStreams(family.task, ignored)
     for x, y in _chunks(_pairs(data), chunk_size, "`data`"):
         predictive = bc.predict(model, x, **options)
         check_targets(y, len(x), family, _output_shape(model, x, family))
         accumulator.update(predictive, y)
         if ood:
-            strange.update(predictive)
+            strange.update_familiar(predictive, y)
     for name, others in (ood or {}).items():
         for x, _ in _chunks(_unlabelled(name, others), chunk_size, f"The strange set {name!r}"):
             strange.update(bc.predict(model, x, **options), name)
@@ -102,10 +101,10 @@ def _output_shape(model: Layer | Sequence[Layer], x: Any, family: Likelihood) ->
     return output_shape_of(first, as_inputs(first, x[:1]), family.output_rank)
 
 
-def _accumulator(family: Likelihood) -> Accumulator:
-    if family.task == "segmentation":
-        return Pixels(dict(family.options).get("ignored_label"))
-    return RealTargets() if family.task == "regression" else Classes()
+def _accumulator(task: str, ignored_label: int | None) -> Accumulator:
+    if task == "segmentation":
+        return Pixels(ignored_label)
+    return RealTargets() if task == "regression" else Classes()
 
 
 def _pairs(data: Any) -> Iterator[tuple[Any, Any]]:

@@ -12,7 +12,9 @@ import bayesconv as bc
 from bayesconv.evaluation import accumulators
 from bayesconv.evaluation.poisson import PoissonSums, ends_of
 from bayesconv.evaluation.real_streams import RealTargets
-from bayesconv.evaluation.uncertainties import UNCERTAINTIES
+from bayesconv.evaluation.regression import STRANGENESS, strangeness
+from bayesconv.evaluation.uncertainties import SCORES, UNCERTAINTIES
+from bayesconv.objectives import as_likelihood
 
 N = 90
 X = np.random.default_rng(0).normal(size=[N, 4]).astype(np.float32)
@@ -121,7 +123,6 @@ class TestClasses:
             (([X, Y], [X, Y]), {}, r"Received a tuple of list and list; put batches in a list: \[\(x1, y1\)"),
             (((X[:2], X[2:4]), (X[:2], X[2:4])), {}, "Received a tuple of tuple and tuple"),
             ((X, Y), {"likelihood": "bernoulli"}, "task of a likelihood must be one of .* Received 'multilabel'"),
-            ((X, X[:, :3]), {"likelihood": "normal", "ood": {"a": X}}, "classes of images. Received .* of regression"),
         ],
     )
     def test_what_does_not_fit_is_refused(self, model, data, options, expected):
@@ -147,6 +148,12 @@ class TestClasses:
             bc.evaluate(model, 3, **OPTIONS)
 
 
+def _encloses(found, name, inside, outside):
+    for figure, exact in bc.metrics.ood_report(np.asarray(inside), np.asarray(outside))._asdict().items():
+        ends = found[figure][name]
+        assert ends["lower"] - 1e-9 <= exact <= ends["upper"] + 1e-9, figure
+
+
 class TestOtherTargets:
     def test_real_numbers(self, model):
         y = np.random.default_rng(2).normal(size=[N, 3])
@@ -161,6 +168,55 @@ class TestOtherTargets:
         crps = bc.metrics.gaussian_crps(predictive.mean, predictive.total_std, y)
         assert found["gaussian_crps"] == pytest.approx(crps, rel=1e-5)
         assert found["aleatoric_std"] == pytest.approx(0.5)
+
+    @pytest.mark.parametrize("size", [40, N])
+    @pytest.mark.parametrize(
+        ("options", "missing"),
+        [
+            ({"likelihood": "normal"}, set()),
+            ({"likelihood": {"name": "quantiles", "levels": [0.1, 0.5, 0.9]}}, set()),
+            ({"likelihood": "normal", "method": "moments"}, set()),
+            ({"likelihood": {"name": "student_t", "df": 2.0}}, {"spread"}),
+        ],
+    )
+    def test_strange_sets_of_real_numbers(self, model, options, size, missing):
+        y = np.random.default_rng(2).normal(size=[N, 3 if options["likelihood"] == "normal" else 1])
+        outputs = as_likelihood(options["likelihood"]).num_outputs(y.shape[1])
+        bc.set_seed(0)
+        model = bc.Affine(4, outputs, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+        options = {**OPTIONS, **options}
+        found = bc.evaluate(model, (X, y), ood={"far": STRANGE}, chunk_size=size, **options)["ood"]["far"]
+        inside, outside = (strangeness(bc.predict(model, x, **options)) for x in (X, STRANGE))
+        for name in STRANGENESS:
+            if name in missing:
+                assert (found["auroc"][name], found[name]) == (None, None)
+                continue
+            _encloses(found, name, inside[name], outside[name])
+            assert found[name] == pytest.approx(outside[name].mean(), rel=1e-5)
+        assert found["num_examples"] == len(STRANGE)
+
+    def test_point_weights_have_no_epistemic_score(self):
+        y = np.zeros([N, 1])
+        found = bc.evaluate(bc.Affine(4, 1), (X, y), likelihood="normal", ood={"far": STRANGE}, **OPTIONS)["ood"]["far"]
+        assert (found["auroc"]["epistemic_std"], found["epistemic_std"]) == (None, 0.0)
+
+    @pytest.mark.parametrize("size", [3, 10])
+    def test_strange_sets_of_images_with_a_class_for_every_pixel(self, size):
+        bc.set_seed(0)
+        model = bc.Convolution(1, 3, 1, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+        x = np.random.default_rng(3).normal(size=[10, 4, 5, 1]).astype(np.float32)
+        y = np.random.default_rng(4).choice([0, 1, 2, 255], size=[10, 4, 5])
+        y[:3] = 255  # in chunks of 3 the first has no label that counts
+        options = {"likelihood": {"name": "categorical_per_pixel", "ignored_label": 255}, **OPTIONS}
+        found = bc.evaluate(model, (x, y), ood={"far": 3 * x}, chunk_size=size, **options)["ood"]["far"]
+        inside, outside = (bc.predict(model, part, **options) for part in (x, 3 * x))
+        for name in SCORES:
+            familiar = [values[labels != 255].mean() for values, labels in zip(getattr(inside, name), y, strict=True)
+                        if (labels != 255).any()]  # fmt: skip
+            others = getattr(outside, name).mean(axis=(1, 2))
+            _encloses(found, name, familiar, others)
+            assert found[name] == pytest.approx(others.mean(), rel=1e-5)
+        assert found["num_examples"] == 10
 
     @pytest.mark.parametrize("size", [3, 4])
     def test_classes_of_pixels(self, size):

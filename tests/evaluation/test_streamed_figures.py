@@ -146,7 +146,7 @@ class TestClasses:
         inside, outside = _part(predicted, slice(0, 150)), _part(predicted, slice(150, N))
         made = StrangeStreams()
         for start in range(0, 150, size):
-            made.update(_part(inside, slice(start, start + size)))
+            made.update_familiar(_part(inside, slice(start, start + size)))
         for start in range(0, N - 150, size):
             made.update(_part(outside, slice(start, start + size)), "others")
         scores = uncertainty_scores(inside)
@@ -165,7 +165,7 @@ class TestClasses:
     def test_a_score_that_a_chunk_has_not_is_none(self, predicted, where):
         made, without = StrangeStreams(), dataclasses.replace(predicted, samples=None)
         for part in (predicted, without if where == "familiar" else predicted):
-            made.update(part)
+            made.update_familiar(part)
         for part in (predicted, without if where == "strange" else predicted):
             made.update(part, "others")
         found = made.result()["others"]

@@ -26,7 +26,7 @@ def _classes():
 def _strange():
     predictive, _ = _classes()
     made = StrangeStreams()
-    made.update(predictive)
+    made.update_familiar(predictive)
     return made, predictive, "strange"
 
 
