@@ -6,7 +6,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # TensorFlow leaves its fast kernels off on processors without VNNI or AMX instructions, where they are faster still.
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
-.PHONY: demo test full lint types build notebooks benchmark benchmark-peers results clean help
+.PHONY: demo test slow full lint types build notebooks benchmark benchmark-peers results clean help
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ demo: .venv/ready ## Trains a Bayesian CNN on handwritten digits, evaluates it a
 
 test: .venv/dev ## Runs the test suite
 	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+slow: .venv/dev ## Runs the tests that take long: trainings, processes, a browser, large samples
+	$(BIN)/python -m pytest -q -m slow --numprocesses=auto --maxprocesses=4 --dist=loadscope
 
 full: .venv/dev ## Runs the full product of layer, estimator, prior and way of running
 	$(BIN)/python -m pytest -q -m full --numprocesses=auto --maxprocesses=4 --dist=worksteal

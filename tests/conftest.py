@@ -1,4 +1,4 @@
-"""What holds in every test: a seed, no window, no silent fallback of AutoGraph, the full product only on request."""
+"""What holds in every test: a seed, no window, no silent fallback of AutoGraph, what takes long only on request."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ tf.config.set_logical_device_configuration(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what is marked `full` or `notebooks`, unless `-m` chooses for itself."""
-    if config.option.markexpr:
-        return
-    heavy = [item for item in items if item.get_closest_marker("full") or item.get_closest_marker("notebooks")]
-    if heavy:
-        config.hook.pytest_deselected(items=heavy)
-        items[:] = [item for item in items if item not in set(heavy)]
+    """Leaves out what takes long unless `-m` asks for it; `-m slow` is without what is marked `full` too."""
+    chosen = config.option.markexpr
+    long = {"full"} if chosen else {"full", "notebooks", "slow"}
+    left_out = [] if "full" in chosen else [item for item in items if any(map(item.get_closest_marker, long))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 def pytest_collection_finish() -> None:

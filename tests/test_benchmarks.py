@@ -17,6 +17,8 @@ from benchmarks.architectures import NETS, count
 from benchmarks.interleaved import Pair, Timing, time_interleaved, time_pairs, timing
 from benchmarks.peers import comparison, environments, worker
 
+pytestmark = pytest.mark.slow
+
 NAMES, ROOT = list(NETS), Path(__file__).parent.parent
 
 

@@ -158,6 +158,7 @@ class TestErrors:
         assert "Traceback" not in captured.err
         assert os.listdir() == ["tiny.yaml"]
 
+    @pytest.mark.slow
     def test_a_failing_process_has_no_traceback_and_leaves_nothing(self, written):
         answer = python("-m", "bayesconv", "train", written, "--set", "model.prior.scale=-1")
         assert (answer.returncode, answer.stdout) == (2, "")
@@ -165,6 +166,7 @@ class TestErrors:
         assert len(answer.stderr.splitlines()) == 1
         assert os.listdir() == ["tiny.yaml"]
 
+    @pytest.mark.slow
     def test_a_full_disk_is_an_error_and_leaves_no_half_file(self, run_dir, capfd, monkeypatch):
         before = sorted(path for path in run_dir.rglob("*"))
 
@@ -357,6 +359,7 @@ class TestRun:
             assert {"class_name", "p_0", "std_0", "variation_ratio", "mutual_information"} <= set(found.columns)
             assert len(found) == 2
 
+    @pytest.mark.slow
     def test_predict_takes_draws_and_a_seed(self, run_dir, tmp_path, capsys):
         np.save(tmp_path / "x.npy", data.digits().test.x[:2])
         printed = []

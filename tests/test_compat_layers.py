@@ -352,6 +352,7 @@ def _scale(**options):
     return _Scale(tfd.Normal(tf.Variable(1.0), 0.5), tfd.Normal(0.0, 1.0), penalty_weight=0.5, **options)
 
 
+@pytest.mark.slow
 def test_an_own_variational_layer_draws_once_in_a_call_and_states_its_penalty():
     layer = _scale()
     y = tfn.Sequential([layer, layer])(tf.ones([1, 1]), seed=1)

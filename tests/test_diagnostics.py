@@ -147,6 +147,7 @@ def test_a_posterior_without_scales_shows_what_applies(diagnose):
     assert str(found).splitlines()[2].split()[-6:] == ["-", "-", "-", "-", f"{head.loc_gradient:.2f}", "-"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("posterior", bc.posteriors.names())
 def test_every_posterior_can_be_diagnosed_and_written_as_json(posterior):
     prior = {"rank_1": "rank_1", "filterwise_dropout": "flat", "batch_ensemble": "flat"}.get(posterior, "normal")

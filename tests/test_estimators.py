@@ -231,6 +231,7 @@ def test_a_batch_of_unknown_size_is_cut_in_the_same_way_with_examples_added_wher
     assert len(traces) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["sliced", "antithetic", "automatic", "grouped_flipout"])
 def test_outputs_and_gradients_are_the_same_for_batches_of_unknown_size_and_under_xla(estimator):
     factory = functools.partial(bc.make_kernel_bias_variational, estimator=estimator)

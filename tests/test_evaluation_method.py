@@ -27,6 +27,8 @@ from bayesconv import (
 from bayesconv.config import ConfigError, load_config
 from bayesconv.evaluation import classification_tables
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 data: digits
 model: {name: {name: digits_cnn, filters: [2]}, estimator: reparameterization}

@@ -93,6 +93,7 @@ def test_a_model_without_draws_takes_one():
 # Mirrored pairs
 
 
+@pytest.mark.slow
 def test_mirrored_draws_of_a_linear_model_average_to_the_mean_weights_exactly():
     for posterior in ("mean_field_normal", "laplace", "k_tied_normal", "radial"):
         factory = functools.partial(

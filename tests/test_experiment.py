@@ -491,6 +491,7 @@ class TestFigures:
 
         monkeypatch.setattr(Figure, "savefig", small)
 
+    @pytest.mark.slow
     def test_a_bayesian_run_has_all(self, run_dir):
         paths = experiment.plot(run_dir)
         assert {path.stem for path in paths} == {
@@ -519,6 +520,7 @@ class TestFigures:
         }
         assert all(image.imread(path).std() > 0.01 for path in paths)
 
+    @pytest.mark.slow
     def test_point_weights_have_those_that_mean_something_and_none_stays_open(self, point_run_dir, monkeypatch):
         monkeypatch.setattr(Figure, "savefig", lambda *_, **__: None)  # those of a Bayesian run are all rendered
         pyplot.close("all")
@@ -565,6 +567,7 @@ class TestDamagedRuns:
         ):
             experiment.evaluate(copy)
 
+    @pytest.mark.slow
     def test_a_way_out_that_is_named_works(self, copy, untraced):
         shutil.rmtree(copy / "checkpoints")
         (copy / "history.jsonl").unlink()

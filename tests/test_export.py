@@ -15,6 +15,8 @@ import tensorflow as tf
 import bayesconv as bc
 from bayesconv import export
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=[5, 8, 8, 1]).astype(np.float32)
 FIELDS = ("mean", "std", "predictive_entropy", "expected_entropy", "mutual_information")
 FACTORIES = {

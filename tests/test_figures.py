@@ -17,6 +17,8 @@ from bayesconv.data import Split
 from bayesconv.figures import weight_arrays
 from bayesconv.figures.subject import Subject
 
+pytestmark = pytest.mark.slow
+
 EDITS = [
     "evaluation.num_samples=4",
     "evaluation.ood=[inverted]",

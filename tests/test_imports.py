@@ -41,6 +41,7 @@ def layer():
 
 
 class TestLayers:
+    @pytest.mark.slow
     def test_bring_nothing_but_the_library_along(self, layer):
         """Beyond TensorFlow and its distributions, which themselves bring much of what we leave alone."""
         assert "bayesconv.layers.convolution" in layer

@@ -17,6 +17,8 @@ from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.text import manner_of
 from bayesconv.sweeps import manifest, running
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "data": {"name": "digits"},
     "model": {"name": {"name": "digits_cnn", "filters": [2]}, "posterior": "deterministic"},

@@ -125,6 +125,7 @@ def test_a_residual_block_of_resnet20_adds_its_input():
     np.testing.assert_allclose(block(x), tf.nn.relu(x), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "estimator"),
     [

@@ -123,6 +123,7 @@ def test_a_given_figure_is_used_and_settings_are_as_before():
     assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_classes", [2, 4, 11, 30])
 def test_no_two_texts_overlap(num_classes):
     probs = np.random.default_rng(1).dirichlet(np.ones(num_classes), size=(3, 8, 6))

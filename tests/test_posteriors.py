@@ -127,6 +127,7 @@ def test_what_may_be_done_with_a_posterior(name):
     assert distributions.traits(_made(name).kernel) == TRAITS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "precision"), diagonal(posteriors.names(), [(tf.float32, 1e-5), (tf.float64, 1e-12)]))
 def test_draws_and_densities_are_the_same_eagerly_in_a_graph_and_under_xla(name, precision):
     dtype, rtol = precision

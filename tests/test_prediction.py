@@ -45,6 +45,7 @@ def _loop(model, x, num_samples, seed):
     return np.stack([model(x, seed=s, weights="coherent", is_training=False).numpy() for s in seeds])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", estimators.names())
 def test_it_equals_a_loop_over_seeded_coherent_calls_for_any_batch_size(estimator):
     model = _model(_factory(estimator))

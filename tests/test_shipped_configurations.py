@@ -53,6 +53,7 @@ def check_trains(path, tmp_path):
 
 
 # Of several yes-or-no answers an image there is no data set to ship a configuration for.
+@pytest.mark.slow
 @pytest.mark.parametrize("likelihood", sorted(set(likelihoods.names()) - {"bernoulli"}))
 def test_each_likelihood_has_one_that_trains(likelihood, tmp_path):
     check_trains(one_with(likelihood), tmp_path)

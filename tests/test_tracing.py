@@ -87,6 +87,7 @@ class Routed(bc.Layer):
         return tf.reduce_mean(tf.concat(outputs, axis=0), axis=[1, 2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", [name for name in estimators.names() if name != "local_reparameterization"])
 def test_a_layer_in_a_model_that_is_trained_may_be_given_no_example(estimator):
     model = Routed(functools.partial(bc.make_kernel_bias_variational, estimator=estimator))

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 import bayesconv as bc
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(6, 5, 5, 1)).astype(np.float32)
 ANCHORED = functools.partial(bc.make_kernel_bias_flipout, prior="anchored_normal")
 

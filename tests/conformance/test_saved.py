@@ -82,6 +82,7 @@ def test_every_pair_of_choices(estimator, prior, posterior, tmp_path):
     test_layers(descriptors.BY_NAME["convolution2d"], estimator, prior, posterior, tf.float32, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_computes_the_same_numbers(tmp_path):
     for descriptor, (estimator, prior) in zip(
         descriptors.DESCRIPTORS, itertools.cycle(itertools.product(estimators.names(), priors.names())), strict=False

@@ -16,6 +16,8 @@ from bayesconv import cli, config, decisions, evaluation, experiment, runs
 from bayesconv.config import load_config
 from bayesconv.decisions import held_out, sets
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _predictions_are_made_once():

@@ -8,6 +8,8 @@ from bayesconv import evaluation, models, runs
 from bayesconv.evaluation import kept
 from bayesconv.models import get
 
+pytestmark = pytest.mark.slow
+
 IMAGES = bc.data.digits().test.x[:20]
 
 

@@ -86,6 +86,7 @@ def images():
 
 
 class TestClasses:
+    @pytest.mark.slow
     @pytest.mark.parametrize("size", CHUNKS)
     def test_sums_give_the_figures_of_memory(self, predicted, labels, exact, size):
         found = _streamed(Classes(), predicted, labels, size)
@@ -188,6 +189,7 @@ class TestRealTargets:
         predictive = bc.predict(model, X, likelihood=likelihood, num_samples=8, **options)
         return predictive, predictive.mean + np.random.default_rng(2).normal(size=predictive.mean.shape)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("size", CHUNKS)
     @pytest.mark.parametrize(("likelihood", "outputs"), LIKELIHOODS)
     def test_sums_give_the_figures_of_memory(self, likelihood, outputs, size):

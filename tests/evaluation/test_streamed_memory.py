@@ -13,6 +13,8 @@ from bayesconv.evaluation.pixel_streams import Pixels
 from bayesconv.evaluation.real_streams import RealTargets
 from bayesconv.evaluation.strange_streams import StrangeStreams
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = {"num_samples": 4}
 RNG = np.random.default_rng(0)
 

@@ -89,6 +89,7 @@ def test_values_and_slopes_of_a_batch_equal_the_loops_for_every_way_to_write_its
     np.testing.assert_allclose(slope_bias, weights.reshape(-1, 2, 3, 4).sum(axis=0), rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_shape", [(), (2,), (2, 3)])
 def test_unknown_sizes_give_the_same_values_even_without_examples(batch_shape):
     layer = _layer(batch_shape=batch_shape)

@@ -137,6 +137,7 @@ def test_the_mean_pass_of_three_dimensional_groups_has_no_gradient_missing():
         assert all(slope is not None for slope in tape.gradient(loss, layer.trainable_variables))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0", reason="it is off in this process already")
 def test_the_same_holds_without_onednn():
     # TensorFlow leaves it off on processors without VNNI or AMX, and then no op has slopes of groups or dilations.

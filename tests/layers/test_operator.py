@@ -64,6 +64,7 @@ def _in_order(layer):
     return [layer.kernel] if layer.bias is None else [layer.kernel, layer.bias]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "num"), [(tf.float64, 60), (tf.float32, 15), pytest.param(tf.float32, 60, marks=pytest.mark.full)]
 )
@@ -77,6 +78,7 @@ def test_values_and_slopes_equal_the_loops(kind, dtype, num):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_examples", [4, pytest.param(8, marks=pytest.mark.full)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_unknown_sizes_give_the_same_values_and_slopes(kind, num_examples):
@@ -108,6 +110,7 @@ def test_unknown_sizes_give_the_same_values_and_slopes(kind, num_examples):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("jit_compile", "num"),
     [(False, 5), (True, 3), *(pytest.param(*way, marks=pytest.mark.full) for way in ((False, 15), (True, 4)))],

@@ -44,6 +44,7 @@ def _trained(index):
     return model, history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", range(len(REAL)), ids=["_".join(map(str, piece.values())) for piece in REAL])
 def test_a_line_is_found_and_intervals_hold_what_they_say(index):
     model, history = _trained(index)

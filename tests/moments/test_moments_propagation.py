@@ -37,6 +37,7 @@ def test_no_public_layer_is_left_out():
     assert descriptors.public_layers() - descriptors.ABSTRACT == covered | REFUSED.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("descriptor", descriptors.DESCRIPTORS, ids=lambda d: d.name)
 def test_random_inputs_pass_every_layer_for_every_batch_size(descriptor):
     layer = descriptor.make(bc.make_kernel_bias_flipout, tf.float32)

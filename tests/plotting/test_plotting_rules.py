@@ -97,6 +97,7 @@ def test_given_figures_are_used(name):
     assert plt.get_fignums() == [figure.number]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NEW)
 def test_a_new_figure_leaves_the_settings_and_its_words_can_be_read(name):
     before = dict(mpl.rcParams)

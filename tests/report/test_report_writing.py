@@ -16,6 +16,8 @@ from bayesconv import cli, evaluation, experiment, figures, files, report, runs
 from bayesconv.evaluation.kept import variables_hash
 from bayesconv.report import drawing, evaluating
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 data: {name: digits, refit: false}
 model: {name: {name: digits_cnn, filters: [2]}, estimator: reparameterization}

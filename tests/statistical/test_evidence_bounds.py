@@ -26,6 +26,8 @@ from test_linear_regression import NOISE, Optimum, Problem, model_of, optimum, p
 import bayesconv as bc
 from bayesconv import random
 
+pytestmark = pytest.mark.slow
+
 LIKELIHOOD = {"name": "normal", "scale": NOISE}
 BOUNDS = ["importance_weighted", *({"name": "renyi", "alpha": alpha} for alpha in (-1.0, 0.5, 0.999, 1.0, 3.0))]
 

@@ -32,6 +32,8 @@ from test_linear_regression import NOISE, PRIOR_SCALE, Optimum, optimum
 import bayesconv as bc
 from bayesconv import random
 
+pytestmark = pytest.mark.slow
+
 tfb, tfd = tfp.bijectors, tfp.distributions
 LIKELIHOOD = {"name": "normal", "scale": NOISE}
 NUM_DRAWS = 1_000

@@ -225,6 +225,7 @@ def test_with_one_example_flipout_is_reparameterization_and_local_reparameteriza
     assert not bounds.compare_variances(sampled("local_reparameterization", 1)["scale"], shared[1]).agrees
 
 
+@pytest.mark.slow
 def test_a_larger_batch_lowers_the_variance_of_flipout_and_not_that_of_a_shared_kernel():
     def gain(estimator: str) -> float:
         """How many times less variance dL/dloc has with 64 examples than with 8."""

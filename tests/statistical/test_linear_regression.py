@@ -149,6 +149,7 @@ def test_an_orthogonal_design_has_no_gap():
     assert optimum(problem(3)).gap > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "geometry"), diagonal(choices(), [(1, False), (3, False), (3, True)], always=["flipout"])
 )
@@ -207,6 +208,7 @@ def test_the_gradient_away_from_the_optimum_is_not_zero():
     assert not bounds.compare_means(draws(one, 2_500).reshape([2_500, -1]), 0.0).agrees
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel_size", "orthogonal"), [(1, False), (3, False), (3, True)])
 def test_training_from_random_weights_reaches_the_optimum(kernel_size, orthogonal):
     data = problem(kernel_size, orthogonal)

@@ -89,6 +89,7 @@ def test_outputs_have_the_posteriors_moments_where_the_estimator_is_exact(estima
     assert all(comparison.agrees for comparison in comparisons.values()), comparisons
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("posterior", posteriors.names())
 def test_outputs_have_the_moments_of_every_posterior(posterior):
     comparisons = check_within_examples(*sampled("conv2d", "reparameterization", posterior))
@@ -123,6 +124,7 @@ def laplace_posterior(specs: Any) -> Any:
     return map_kernel_bias(one, specs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["flipout", "grouped_flipout", "sliced", "antithetic"])
 def test_flips_keep_the_moments_of_a_posterior_that_is_symmetric_but_not_normal(estimator):
     case = oracles.CASES["conv2d"]

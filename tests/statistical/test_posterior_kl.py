@@ -228,6 +228,7 @@ SINGLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["normal", "laplace"])
 @pytest.mark.parametrize("name", ["laplace", "student_t"])
 def test_divergences_of_single_weights_equal_quadrature(name, other):
@@ -422,6 +423,7 @@ def _slopes(function: Callable[[], Any], q: Any) -> dict[str, Any]:
     return dict(zip(names, tape.gradient(value, q.trainable_variables), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", posteriors.names())
 def test_gradients_are_finite_wherever_an_optimizer_takes_the_scales(name, shape):

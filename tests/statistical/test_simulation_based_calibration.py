@@ -41,6 +41,8 @@ from test_linear_regression import choices
 
 import bayesconv as bc
 
+pytestmark = pytest.mark.slow
+
 NUM_SIMULATIONS, NUM_DRAWS, NUM_BINS = 1_000, 63, 8
 NUM_IMAGES, NOISE, PRIOR_SCALE = 10, 0.5, 0.8
 LIKELIHOOD = {"name": "normal", "scale": NOISE}

@@ -13,6 +13,8 @@ from bayesconv import cli
 from bayesconv.sweeps import manifest, running, worker
 from bayesconv.sweeps.processes import Outcome
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 data: digits
 model: {name: {name: digits_cnn, filters: [2]}, estimator: reparameterization}

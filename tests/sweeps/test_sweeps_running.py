@@ -18,6 +18,8 @@ from bayesconv.sweeps.processes import ProcessPool
 from bayesconv.sweeps.progress import Progress
 from bayesconv.sweeps.stopping import Stop
 
+pytestmark = pytest.mark.slow
+
 WORKER = Path(__file__).parent / "fake_worker.py"
 
 

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def start(run):
     imports, define = "import time\nfrom bayesconv.sweeps import worker\n", f"def run(*_):\n    {run}\n"
