@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from bayesconv.likelihoods import Noise
 
 _HALVINGS = 60  # of the bracket of a quantile: to the last bits of float64
 _REACH = 7.0  # standard normals beyond it have a probability of 3e-12, which every family is cut at
-_NODES = 513  # of the quadrature of an entropy, to begin with
+_SMOOTH = (129, 257, 513, 1025, 2049)  # nodes of the quadrature of an entropy by a smooth change of variables
+_NODES = 513  # of that over the quantiles of all parts, to begin with
 _TOLERANCE = 1e-3  # nats
 _AT_A_TIME = 2**22  # numbers of an intermediate result
 
@@ -43,47 +45,89 @@ def quantile(noise: Noise, outputs: Any, weights: Any, level: float) -> Any:
 def entropy(noise: Noise, outputs: Any, weights: Any) -> Any:
     """Entropy of the mixture, `[N]` nats, by quadrature; NaN for several targets at once, whose mixture is joint.
 
-    The trapezoidal rule over nodes that lie as densely as the parts' quantiles, so that narrow and wide parts are both
-    resolved. Nodes are doubled until that moves an entropy by less than 1e-3, which mixtures of many parts that lie
-    far apart want most: right to 1e-3, with heavy tails and scales that differ by a factor of 100 as well.
+    The trapezoidal rule, first over the image of even steps under a smooth map, where its error falls exponentially
+    with the number of nodes; where parts that are narrow lie far apart that does not do, and nodes lie as densely as
+    the parts' quantiles. They are doubled until that moves an entropy by less than 1e-3: right to 1e-3, with heavy
+    tails and scales that differ by a factor of 100 as well.
     """
     location, scale = noise.parameters(outputs)
     if location.shape[-1] != 1:
         return np.full(location.shape[1], np.nan)
     location, scale = location[..., 0].T, scale[..., 0].T  # [N, S]
-    found, left, count = np.zeros(len(location)), np.arange(len(location)), _NODES
-    while len(left):
-        found[left], moved = _in_portions(noise, location[left], scale[left], weights, count)
-        left = left[moved > _TOLERANCE] if count < _nodes_of_a_part(scale) * scale.shape[1] else left[:0]
-        count = 2 * count - 1
+    found, is_left, needed = np.zeros(len(location)), np.ones(len(location), bool), _needed(noise, location, scale)
+    for rule, count in _rules(scale):
+        (chosen,) = np.nonzero(is_left & ((rule is _quantiles) | (needed <= count)))
+        if len(chosen):
+            found[chosen], moved = _in_portions(noise, location[chosen], scale[chosen], weights, rule, count)
+            is_left[chosen] = moved > _TOLERANCE
     return found
 
 
-def _in_portions(noise: Noise, location: Any, scale: Any, weights: Any, count: int) -> Any:
+def _rules(scale: Any) -> list[tuple[Callable[..., Any], int]]:
+    """What to try one after the other: nodes and how many of them."""
+    counts = [_NODES]
+    while counts[-1] < _nodes_of_a_part(scale) * scale.shape[1]:
+        counts.append(2 * counts[-1] - 1)
+    return [*((_mapped, count) for count in _SMOOTH), *((_quantiles, count) for count in counts)]
+
+
+def _needed(noise: Noise, location: Any, scale: Any) -> Any:
+    """How many even steps it takes for no part to be narrower than the steps around it, `[N]`.
+
+    A part between two nodes would be missed, by half of them too, and the entropy seem to have settled.
+    """
+    steps, center, width = np.linspace(-_REACH, _REACH, _SMOOTH[-1]), *_frame(noise, location, scale)
+    spread, slopes = _map(noise, steps)
+    around = width * np.interp((location - center) / width, spread, slopes)
+    return 2.0 * _REACH * (around / scale).max(axis=-1)
+
+
+def _in_portions(noise: Noise, location: Any, scale: Any, weights: Any, rule: Any, count: int) -> Any:
     portion = max(1, _AT_A_TIME // (count * location.shape[1]))
     starts = range(0, len(location), portion)
-    parts = [_entropy(noise, location[i : i + portion], scale[i : i + portion], weights, count) for i in starts]
+    parts = [_entropy(noise, location[i : i + portion], scale[i : i + portion], weights, rule, count) for i in starts]
     return np.concatenate(parts, axis=1)
 
 
-def _entropy(noise: Noise, location: Any, scale: Any, weights: Any, count: int) -> Any:
+def _entropy(noise: Noise, location: Any, scale: Any, weights: Any, rule: Any, count: int) -> Any:
     """The entropy, and how far it is from that of half and a quarter of the nodes, `[2, N]`."""
-    nodes = _nodes(noise, location, scale, count)  # [N, J]
+    nodes, steps, slopes = rule(noise, location, scale, count)  # [N, J] each
     z = (nodes[:, :, np.newaxis] - location[:, np.newaxis]) / scale[:, np.newaxis]
     terms = noise.log_density(z) - np.log(scale)[:, np.newaxis] + np.log(weights)
     top = terms.max(axis=-1, keepdims=True)
     log_density = top[..., 0] + np.log(np.exp(terms - top).sum(axis=-1))
-    values = -np.exp(log_density) * log_density
-    found, half, quarter = (np.trapezoid(values[:, ::k], nodes[:, ::k], axis=-1) for k in (1, 2, 4))
+    values = -np.exp(log_density) * log_density * slopes
+    found, half, quarter = (np.trapezoid(values[:, ::k], steps[:, ::k], axis=-1) for k in (1, 2, 4))
     # Two of three might agree by chance. Two halvings of the steps divide an error by 16 or more.
     return np.stack([found, np.maximum(np.abs(found - half), np.abs(half - quarter) / 16)])
 
 
-def _nodes(noise: Noise, location: Any, scale: Any, count: int) -> Any:
-    """`count` of the sorted quantiles of all parts, `[N, count]`; every other one of them if half as many are asked."""
+def _mapped(noise: Noise, location: Any, scale: Any, count: int) -> tuple[Any, Any, Any]:
+    """Nodes by the family's quantiles of even steps, shifted and stretched so that they reach beyond every part."""
+    steps, center, width = np.linspace(-_REACH, _REACH, count), *_frame(noise, location, scale)
+    spread, slopes = _map(noise, steps)
+    return center + width * spread, steps[np.newaxis], width * slopes
+
+
+def _map(noise: Noise, steps: Any) -> tuple[Any, Any]:
+    """The family's values at quantiles of a standard normal, and how fast they grow with these."""
+    spread = noise.quantile(special.ndtr(steps))
+    return spread, np.exp(-0.5 * np.square(steps) - 0.5 * np.log(2.0 * np.pi) - noise.log_density(spread))
+
+
+def _frame(noise: Noise, location: Any, scale: Any) -> tuple[Any, Any]:
+    """A location and a scale of the family, `[N, 1]`, whose cut lies beyond that of every part."""
+    center = 0.5 * (location.min(axis=-1) + location.max(axis=-1))[:, np.newaxis]
+    reach = noise.quantile(special.ndtr(_REACH))
+    return center, (scale + np.abs(location - center) / reach).max(axis=-1)[:, np.newaxis]
+
+
+def _quantiles(noise: Noise, location: Any, scale: Any, count: int) -> tuple[Any, Any, float]:
+    """`count` of the sorted quantiles of all parts; every other one of them if half as many are asked."""
     spread = noise.quantile(special.ndtr(np.linspace(-_REACH, _REACH, _nodes_of_a_part(scale))))
     nodes = np.sort((location[..., np.newaxis] + scale[..., np.newaxis] * spread).reshape(len(location), -1), axis=-1)
-    return nodes[:, np.linspace(0, nodes.shape[1] - 1, count).round().astype(int)]
+    nodes = nodes[:, np.linspace(0, nodes.shape[1] - 1, count).round().astype(int)]
+    return nodes, nodes, 1.0
 
 
 def _nodes_of_a_part(scale: Any) -> int:

@@ -90,7 +90,6 @@ def test_members_of_an_ensemble_count_equally_in_everything():
     np.testing.assert_allclose(0.5 * cdf[0] + 0.5 * cdf[1:].mean(axis=0), 0.3, rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_single_pass_of_moments_has_intervals_where_its_prediction_is_normal():
     model = _affine(1)
     found = bc.predict(model, X, method="moments", likelihood={"name": "normal", "scale": 0.5})
