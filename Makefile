@@ -47,8 +47,9 @@ build: .venv/dev ## Builds the wheel
 	$(BIN)/python -m build --wheel --outdir dist
 
 notebooks: .venv/dev ## Executes the notebooks and keeps their output
-	$(BIN)/jupytext --quiet --to ipynb notebooks/*.py
+	$(BIN)/jupytext --quiet --update --to ipynb notebooks/*.py
 	$(BIN)/jupyter-nbconvert --to notebook --inplace --execute notebooks/*.ipynb \
+	  --ExecutePreprocessor.record_timing=False \
 	  --ExecutePreprocessor.extra_arguments="['--IPKernelApp.capture_fd_output=False']"
 
 benchmark: .venv/ready ## Times training and prediction against plain TensorFlow
