@@ -6,7 +6,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # TensorFlow leaves its fast kernels off on processors without VNNI or AMX instructions, where they are faster still.
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
-.PHONY: demo test slow full lint types build notebooks benchmark benchmark-peers results clean help
+.PHONY: demo figures test slow full lint types build notebooks benchmark benchmark-peers results clean help
 
 help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: .venv/ready ## Trains a Bayesian CNN on handwritten digits, evaluates it a
 	$(BIN)/bayesconv train configs/digits_flipout.yaml --out $(RUN) $(if $(wildcard $(RUN)/checkpoints/last.npz),--resume)
 	$(BIN)/bayesconv evaluate $(RUN)
 	$(BIN)/bayesconv plot $(RUN)
+
+figures: demo ## Draws the README's figures anew
+	cp $(RUN)/figures/certainty.png $(RUN)/figures/mutual_information_photo_patches.png docs/figures/
 
 test: .venv/dev ## Runs the test suite
 	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile
