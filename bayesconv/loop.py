@@ -10,9 +10,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from bayesconv import files, finiteness, random
+from bayesconv import files, finiteness, progress, random
 from bayesconv.batches import ArrayBatches, StreamBatches
 from bayesconv.checkpoints import RunFolder
 from bayesconv.compilation import compiled
@@ -23,6 +22,13 @@ from bayesconv.objectives import Elbo
 from bayesconv.optimization import GroupedOptimizer
 
 Batches = ArrayBatches | StreamBatches
+
+
+def _described(row: dict[str, Any]) -> str:
+    parts = [f"loss {row['loss']:.4f}, NLL {row['nll']:.4f}, KL {row['kl']:.0f}"]
+    if "validation_nll" in row:
+        parts.append(f"validation NLL {row['validation_nll']:.4f}")
+    return ", ".join([*parts, f"{row['images_per_second']:.0f} images/s"])
 
 
 class History(NamedTuple):
@@ -84,17 +90,19 @@ class TrainingLoop:
         self._folder.load_last(self._variables)
 
     def run(
-        self, epochs: int, validate: Callable[[], dict[str, float]], patience: int | None, progress: bool | str
+        self, epochs: int, validate: Callable[[], dict[str, float]], patience: int | None, shown: bool | str
     ) -> History:
         """Trains from the current epoch to the last, or until the validation NLL has not improved for long."""
         done, total = len(self._rows), epochs * self._batches.steps_per_epoch
-        label = f"{progress}, " if isinstance(progress, str) else ""
-        with tqdm(total=total, initial=int(self._step), unit="step", disable=not progress, mininterval=0.5) as bar:
+        name = f"{shown}, " if isinstance(shown, str) else ""
+        with progress.bar(shown=shown, total=total, initial=int(self._step), unit="step", mininterval=0.5) as bar:
             for epoch in range(done + 1, epochs + 1):
                 if patience is not None and epoch - 1 - self._best[1] >= patience:
                     break
-                row = {"epoch": epoch, **self._train_epoch(epoch, f"{label}epoch {epoch}/{epochs}", bar), **validate()}
+                label = f"{name}epoch {epoch}/{epochs}"
+                row = {"epoch": epoch, **self._train_epoch(epoch, label, bar), **validate()}
                 self._record(row)
+                progress.say(f"{label}: {_described(row)}", shown=shown)
         by_path.assign(self._named, self._best[2], source="the best epoch")
         return History(self._rows, self._best[1])
 
@@ -111,12 +119,13 @@ class TrainingLoop:
             sums, seen, kl_weight = sums + len(inputs) * np.asarray(terms), seen + len(inputs), weight
             rate = seen / (time.perf_counter() - began)
             loss, nll, kl = map(float, sums / seen)
+            row = {"loss": loss, "nll": nll, "kl": kl, "kl_weight": kl_weight, "images_per_second": rate}
             bar.set_description(label, refresh=False)
-            bar.set_postfix_str(f"loss {loss:.4f}, NLL {nll:.4f}, KL {kl:.0f}, {rate:.0f} images/s", refresh=False)
+            bar.set_postfix_str(_described(row), refresh=False)
             bar.update()
         if not seen:
             raise ValueError(f"An epoch has examples. Received none in epoch {epoch}; look at the data set.")
-        return {"loss": loss, "nll": nll, "kl": kl, "kl_weight": kl_weight, "images_per_second": rate}
+        return row
 
     def _train_step(self, *batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         variables = self._model.trainable_variables

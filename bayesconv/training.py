@@ -85,7 +85,7 @@ def fit(
       run_dir: Folder for `history.jsonl` and the checkpoints of the best and the last epoch.
       resume: Go on from the last checkpoint in `run_dir`, if there is one: with arrays, exactly as if nothing had
         happened; the order of a data set is its own.
-      progress: Whether to show a progress bar; a text is its label.
+      progress: Whether to show a progress bar, or where it could not be seen a line an epoch; a text is its label.
 
     Returns:
       A `History`.
