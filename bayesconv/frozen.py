@@ -23,7 +23,7 @@ from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
 from bayesconv.objectives import as_likelihood
 from bayesconv.predictive import Predictive
-from bayesconv.progress import bar
+from bayesconv.progress import through
 from bayesconv.registry import Identifier
 from bayesconv.sampling import Sampler
 from bayesconv.sums import Sums
@@ -68,7 +68,7 @@ class Frozen:
         check_positive_int("batch_size", batch_size)
         x, averages = self._checked(x), Averages(keep_samples, sampling.MEMORY_BUDGET, self._likelihood)
         starts = range(0, len(x), batch_size)
-        for start in bar(starts, "predict", unit="batch", shown=progress):
+        for start in through(starts, "predict", len(starts), unit="batches", shown=progress):
             batch = tf.convert_to_tensor(x[start : start + batch_size])
             sums = Sums(*(part.numpy() for part in self._program.run(batch)))
             averages.add([sums._replace(predictive_entropy=None) if self._likelihood.noise else sums])

@@ -17,6 +17,7 @@ _HALVINGS = 60  # of the bracket of a quantile: to the last bits of float64
 _REACH = 7.0  # standard normals beyond it have a probability of 3e-12, which every family is cut at
 _SMOOTH = (129, 257, 513, 1025, 2049)  # nodes of the quadrature of an entropy by a smooth change of variables
 _NODES = 513  # of that over the quantiles of all parts, to begin with
+_OF_A_PART = 257  # of them at the end
 _TOLERANCE = 1e-3  # nats
 _AT_A_TIME = 2**22  # numbers of an intermediate result
 
@@ -53,20 +54,26 @@ def entropy(noise: Noise, outputs: Any, weights: Any) -> Any:
     location, scale = noise.parameters(outputs)
     if location.shape[-1] != 1:
         return np.full(location.shape[1], np.nan)
-    location, scale = location[..., 0].T, scale[..., 0].T  # [N, S]
-    found, is_left, needed = np.zeros(len(location)), np.ones(len(location), bool), _needed(noise, location, scale)
-    for rule, count in _rules(scale):
-        (chosen,) = np.nonzero(is_left & ((rule is _quantiles) | (needed <= count)))
+    counted = weights > 0.0
+    location, scale, weights = location[counted, :, 0].T, scale[counted, :, 0].T, weights[counted]  # [N, S], and [S]
+    found, moved, needed = (
+        np.full(len(location), np.nan),
+        np.full(len(location), np.inf),
+        _needed(noise, location, scale),
+    )
+    for rule, count in _rules(scale.shape[1]):
+        (chosen,) = np.nonzero((moved > _TOLERANCE) & ((rule is _quantiles) | (needed <= count)))
         if len(chosen):
-            found[chosen], moved = _in_portions(noise, location[chosen], scale[chosen], weights, rule, count)
-            is_left[chosen] = moved > _TOLERANCE
+            values, by = _in_portions(noise, location[chosen], scale[chosen], weights, rule, count)
+            is_better = by < moved[chosen]
+            found[chosen[is_better]], moved[chosen[is_better]] = values[is_better], by[is_better]
     return found
 
 
-def _rules(scale: Any) -> list[tuple[Callable[..., Any], int]]:
+def _rules(num_parts: int) -> list[tuple[Callable[..., Any], int]]:
     """What to try one after the other: nodes and how many of them."""
     counts = [_NODES]
-    while counts[-1] < _nodes_of_a_part(scale) * scale.shape[1]:
+    while counts[-1] < _OF_A_PART * max(num_parts, 32):
         counts.append(2 * counts[-1] - 1)
     return [*((_mapped, count) for count in _SMOOTH), *((_quantiles, count) for count in counts)]
 
@@ -123,15 +130,14 @@ def _frame(noise: Noise, location: Any, scale: Any) -> tuple[Any, Any]:
 
 
 def _quantiles(noise: Noise, location: Any, scale: Any, count: int) -> tuple[Any, Any, float]:
-    """`count` of the sorted quantiles of all parts; every other one of them if half as many are asked."""
-    spread = noise.quantile(special.ndtr(np.linspace(-_REACH, _REACH, _nodes_of_a_part(scale))))
+    """`count` of the sorted quantiles of all parts, of which each has its own, so that equal parts share none."""
+    num_parts = location.shape[1]
+    steps = np.linspace(-_REACH, _REACH, max(65, 4 * count // num_parts))
+    shifts = ((np.arange(num_parts) + 0.5) / num_parts - 0.5) * (steps[1] - steps[0])
+    spread = noise.quantile(special.ndtr(steps + shifts[:, np.newaxis]))  # [S, ..]
     nodes = np.sort((location[..., np.newaxis] + scale[..., np.newaxis] * spread).reshape(len(location), -1), axis=-1)
     nodes = nodes[:, np.linspace(0, nodes.shape[1] - 1, count).round().astype(int)]
     return nodes, nodes, 1.0
-
-
-def _nodes_of_a_part(scale: Any) -> int:
-    return max(65, 4 * _NODES // scale.shape[1])
 
 
 def sample(noise: Noise, outputs: Any, count: int, seed: int) -> Any:

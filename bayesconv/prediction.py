@@ -23,7 +23,7 @@ from bayesconv.likelihoods import Likelihood
 from bayesconv.methods import options_of
 from bayesconv.objectives import as_likelihood
 from bayesconv.predictive import Predictive
-from bayesconv.progress import bar
+from bayesconv.progress import through
 from bayesconv.registry import Identifier, unknown_name_message
 
 __all__ = ["Predictive", "predict"]
@@ -112,7 +112,7 @@ def predict(
     evaluators = [evaluator(member, index) for index, member in enumerate(members)]
     averages = Averages(keep_samples, sampling.MEMORY_BUDGET, family)
     label = progress if isinstance(progress, str) else "predict"
-    for batch in bar(batches, label, len(batches) or None, unit="batch", shown=progress):
+    for batch in through(batches, label, len(batches) or None, unit="batches", shown=progress):
         averages.add([made.evaluate(batch) for made in evaluators])
     return averages.summarize(seed, is_adaptive=is_adaptive)
 

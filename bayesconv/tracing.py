@@ -44,7 +44,7 @@ def with_own_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     own = tf.custom_gradient(function)
 
-    @functools.lru_cache(maxsize=1024)
+    @functools.cache  # for good, as TensorFlow keeps its gradient
     def of(*specs: tf.TensorSpec) -> Callable[..., Any]:
         return traced(own, specs)
 

@@ -6,6 +6,7 @@ import functools
 import gc
 import logging
 import os
+import re
 import sys
 import typing
 
@@ -41,10 +42,12 @@ tf.config.set_logical_device_configuration(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what takes long unless `-m` asks for it; `-m slow` is without what is marked `full` too."""
-    chosen = config.option.markexpr
-    long = {"full"} if chosen else {"full", "notebooks", "slow"}
-    left_out = [] if "full" in chosen else [item for item in items if any(map(item.get_closest_marker, long))]
+    """Leaves out what takes long unless `-m` speaks of it; files that are named run with what is slow in them."""
+    spoken = set(re.findall(r"\w+", config.option.markexpr))
+    if config.args_source is pytest.Config.ArgsSource.ARGS or ("full" in spoken and "not" not in spoken):
+        spoken.add("slow")
+    long = {"full", "notebooks", "slow"} - spoken
+    left_out = [item for item in items if any(map(item.get_closest_marker, long))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]

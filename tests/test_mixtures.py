@@ -103,6 +103,26 @@ def test_many_parts_far_apart_are_each_resolved(num_parts, ratio):
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("df", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("jitter", [0.0, 0.01])
+def test_a_narrow_part_far_from_many_others_is_resolved(df, jitter):
+    """Heavy tails, where the parts' quantiles are needed: equal parts must not share their nodes."""
+    rng = np.random.default_rng(0)
+    outputs = np.zeros([66, 1, 2])
+    outputs[:64] = jitter * rng.normal(size=[64, 1, 2])
+    outputs[64, 0], outputs[65, 0] = (30.0, np.log(0.01)), (1e6, 3.0)
+    weights = np.append(np.full(65, 1 / 65), 0.0)  # the last part does not count, wherever it is
+    locations, scales = outputs[:65, 0, 0], np.exp(outputs[:65, 0, 1]) + 1e-4
+    steps = np.sinh(np.linspace(-25.0, 25.0, 40_001))
+    grid = np.unique(np.concatenate([steps, 30.0 + 0.01 * steps]))
+    density = np.zeros_like(grid)
+    for location, scale in zip(locations, scales, strict=True):
+        density += scipy.stats.t(df, location, scale).pdf(grid) / 65
+    expected = scipy.integrate.trapezoid(scipy.special.entr(density), grid)
+    found = mixtures.entropy(likelihoods.student_t(df=df).noise, outputs, weights)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
 @pytest.mark.parametrize("df", [1.0, 1.5, 4.0])
 def test_the_heaviest_tails_of_one_part_are_resolved(df):
     found = mixtures.entropy(likelihoods.student_t(df=df, scale=1.0).noise, np.zeros([1, 2, 1]), np.ones(1))

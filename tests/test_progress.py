@@ -32,8 +32,9 @@ def written(monkeypatch, stream, **options) -> str:
 
 
 def test_a_file_gets_a_line_an_epoch(monkeypatch):
-    lines = written(monkeypatch, io.StringIO()).splitlines()
+    *lines, last = written(monkeypatch, io.StringIO()).splitlines()
     assert len(lines) == 2
+    assert re.fullmatch(r"predict: 2 batches, \d+ s", last)
     for epoch, line in enumerate(lines, 1):
         assert re.fullmatch(rf"epoch {epoch}/2: {NUMBERS}, \d+ images/s", line)
 
@@ -50,7 +51,7 @@ def test_who_watches_sees_bars(monkeypatch, where):
         monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
     found = written(monkeypatch, Terminal() if where == "terminal" else io.StringIO())
     assert re.search(rf"\repoch 2/2: +\d+%\|.*step/s, {NUMBERS}, \d+ images/s", found)
-    assert re.search(r"\rpredict: 100%\|.*batch/s", found)
+    assert re.search(r"\rpredict: 100%\|.*batches/s", found)
     assert not re.search(r"epoch \d/2: loss", found)
 
 
@@ -59,6 +60,30 @@ def test_nothing_is_shown_if_it_is_not_asked_for(monkeypatch, stream):
     assert written(monkeypatch, stream(), progress=False) == ""
 
 
-def test_a_program_without_standard_error_trains(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", None)
+class Closed(io.StringIO):
+    """A stream that somebody closed, as daemons do."""
+
+    def __init__(self):
+        super().__init__()
+        self.close()
+
+
+class Logger:
+    """A stream that can be written to and nothing else."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize("stream", [lambda: None, Closed, Logger])
+def test_a_program_with_another_standard_error_trains(monkeypatch, stream):
+    made = stream()
+    monkeypatch.setattr(sys, "stderr", made)
     assert bc.fit(bc.Affine(3, 2), (X, Y), epochs=1).rows
+    assert not isinstance(made, Logger) or made.text.startswith("epoch 1/1: loss")

@@ -13,6 +13,7 @@ from bayesconv.evaluation.regression import STRANGENESS, strangeness
 from bayesconv.evaluation.segmentation import counted_pixels, uncertainty_of_images
 from bayesconv.evaluation.uncertainties import (
     ALL_SCORES,
+    OF_DRAWS,
     SCORES,
     UNCERTAINTIES,
     uncertainties_by_example,
@@ -28,10 +29,26 @@ class Told(NamedTuple):
     Attributes:
       scores: `[N]` by name; higher is stranger. A score that a prediction does not allow is left out.
       uncertainties: `[N]` by name, or None.
+      differs: Whether draws of the weights give different predictions.
     """
 
     scores: dict[str, Any]
     uncertainties: dict[str, Any]
+    differs: bool
+
+
+class Task(NamedTuple):
+    """What is known of strange sets of a task.
+
+    Attributes:
+      scores: Names of what tells examples apart.
+      of_draws: Those that tell nothing where all draws of familiar data predict the same.
+      told: Gives what a chunk tells, of its prediction, its labels and a label whose pixels are left out.
+    """
+
+    scores: tuple[str, ...]
+    of_draws: tuple[str, ...]
+    told: Callable[[Predictive, Any, int | None], Told]
 
 
 class StrangeStreams:
@@ -43,29 +60,31 @@ class StrangeStreams:
     """
 
     def __init__(self, task: str = "classification", ignored_label: int | None = None) -> None:
-        self._names, self._told = _BY_TASK[task]
-        self._ignored_label = ignored_label
+        self._task, self._ignored_label, self._differs = _TASKS[task], ignored_label, False
         self._familiar: dict[str, RunningAuroc] = {}
         self._edges: dict[str, Any] = {}
         self._strange: dict[str, _Strange] = {}
 
     def update_familiar(self, predictive: Predictive, labels: Any = None) -> None:
         """Adds a chunk of familiar data, and its labels where some pixels are left out by them."""
-        scores = self._told(predictive, labels, self._ignored_label).scores
-        if all(map(len, scores.values())):  # not so where every pixel of a chunk is to be left out
-            self._add_familiar(scores)
+        told = self._task.told(predictive, labels, self._ignored_label)
+        self._differs = self._differs or told.differs
+        if all(map(len, told.scores.values())):  # not so where every pixel of a chunk is to be left out
+            self._add_familiar(told.scores)
 
     def update(self, predictive: Predictive, name: str) -> None:
         """Adds a chunk of the strange set of that name."""
-        strange = self._strange.setdefault(name, _Strange(self._names, self._edges))
-        strange.update(self._told(predictive, None, None))
+        strange = self._strange.setdefault(name, _Strange(self._task.scores, self._edges))
+        strange.update(self._task.told(predictive, None, None))
 
     def result(self) -> dict[str, Any]:
         """For each set AUROC, AUPR both ways and FPR95 of each score, enclosed, and mean uncertainties.
 
         A score that a chunk has not, for instance because its draws were not kept, is None.
         """
-        return {name: strange.result(self._familiar) for name, strange in self._strange.items()}
+        nothing = () if self._differs else self._task.of_draws
+        familiar = {score: ranks for score, ranks in self._familiar.items() if score not in nothing}
+        return {name: strange.result(familiar) for name, strange in self._strange.items()}
 
     def _add_familiar(self, scores: dict[str, Any]) -> None:
         if not self._edges:
@@ -88,7 +107,7 @@ class _Strange:
         self._totals: dict[str, float] = {}
 
     def update(self, told: Told) -> None:
-        scores, uncertainties = told
+        scores, uncertainties, _ = told
         self._count += max((len(values) for values in uncertainties.values() if values is not None), default=0)
         for score in scores.keys() & self._edges.keys():
             ranks = self._ranks.setdefault(score, metrics.RunningAuroc(self._edges[score]))
@@ -122,30 +141,29 @@ class _Strange:
 
 
 def _of_classes(predictive: Predictive, labels: Any, ignored_label: int | None) -> Told:
-    several = bool(np.any(predictive.mutual_information))
-    return Told(uncertainty_scores(predictive, has_several=several), uncertainties_by_example(predictive))
+    differs = bool(np.any(predictive.mutual_information))
+    return Told(uncertainty_scores(predictive), uncertainties_by_example(predictive), differs)
 
 
 def _of_real_targets(predictive: Predictive, labels: Any, ignored_label: int | None) -> Told:
     found = strangeness(predictive)
-    return Told({name: values for name, values in found.items() if _tells(values)}, found)
+    return Told(_known(found), found, bool(np.any(predictive.std)))
 
 
 def _of_pixels(predictive: Predictive, labels: Any, ignored_label: int | None) -> Told:
     everywhere = np.ones(predictive.mean.shape[:-1], bool)
     counted = everywhere if labels is None else counted_pixels(labels, ignored_label)
-    scores = uncertainty_of_images(predictive, counted, has_several=bool(np.any(predictive.mutual_information)))
+    scores = uncertainty_of_images(predictive, counted, has_several=True)
     uncertainties = {name: getattr(predictive, name).mean(axis=(1, 2), dtype=np.float64) for name in UNCERTAINTIES}
-    return Told({name: values for name, values in scores.items() if values is not None}, uncertainties)
+    return Told(scores, uncertainties, bool(np.any(predictive.mutual_information[counted])))
 
 
-def _tells(values: Any) -> bool:
-    return values is not None and bool(np.any(values))
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: of_examples for name, of_examples in values.items() if of_examples is not None}
 
 
-# For each task the names of its scores, and what gives them for a chunk, its labels and the label to leave out.
-_BY_TASK: dict[str, tuple[tuple[str, ...], Callable[[Predictive, Any, int | None], Told]]] = {
-    "classification": (ALL_SCORES, _of_classes),
-    "regression": (STRANGENESS, _of_real_targets),
-    "segmentation": (SCORES, _of_pixels),
+_TASKS = {
+    "classification": Task(ALL_SCORES, OF_DRAWS, _of_classes),
+    "regression": Task(STRANGENESS, STRANGENESS[:1], _of_real_targets),
+    "segmentation": Task(SCORES, SCORES[1:], _of_pixels),
 }

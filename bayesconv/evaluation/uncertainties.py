@@ -21,7 +21,7 @@ ALL_SCORES = (
     "variation_ratio",
     "top_class_stddev",
 )
-_OF_DRAWS = ("mutual_information", "variation_ratio", "top_class_stddev")  # nothing, where there is one function only
+OF_DRAWS = ("mutual_information", "variation_ratio", "top_class_stddev")  # nothing, where there is one function only
 _OF_VOTES = ("disagreement", "variation_ratio")
 _NUMBERS_AT_ONCE = 2_000_000  # logits that are in float64 together
 
@@ -45,7 +45,7 @@ def uncertainty_scores(predictive: Predictive, *, has_several: bool = True) -> d
         scores["energy"] = -_log_partition(predictive.samples, weights_of(predictive))
     if predictive.votes is not None:
         scores["variation_ratio"] = predictive.variation_ratio
-    known = [name for name in ALL_SCORES if name in scores and (has_several or name not in _OF_DRAWS)]
+    known = [name for name in ALL_SCORES if name in scores and (has_several or name not in OF_DRAWS)]
     return {name: np.asarray(scores[name], np.float64) for name in known}
 
 

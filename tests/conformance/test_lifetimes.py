@@ -38,13 +38,14 @@ def test_the_graph_of_a_step_goes_with_its_layer(estimator, prior, posterior):
 
 @pytest.mark.parametrize("parameterization", ["exp", "softplus"])
 def test_reading_a_scale_leaves_nothing_in_the_memory_that_bijectors_share(parameterization):
+    gc.collect()
     before = len(tfb.Bijector._cache.storage)
     scale = bc.distributions.positive_variable(tf.constant([1.0, 2.0]), "untransformed_scale", parameterization)
     graph = tf.function(lambda: scale * 2.0, autograph=False).get_concrete_function().graph
     scale.assign([3.0, 4.0])
     tf.debugging.assert_near(scale, [3.0, 4.0])
     assert graph.get_operations()
-    assert len(tfb.Bijector._cache.storage) == before
+    assert len(tfb.Bijector._cache.storage) <= before
 
 
 def test_the_memory_of_a_bijector_of_tfps_own_keeps_its_graph():

@@ -195,6 +195,25 @@ class TestOtherTargets:
             assert found[name] == pytest.approx(outside[name].mean(), rel=1e-5)
         assert found["num_examples"] == len(STRANGE)
 
+    @pytest.mark.parametrize(
+        ("likelihood", "outputs", "score", "targets"),
+        [("normal", 1, "epistemic_std", np.zeros([9, 1])), ("categorical", 2, "mutual_information", np.zeros(9, int))],
+    )
+    def test_a_chunk_without_any_spread_counts_like_others(self, likelihood, outputs, score, targets):
+        bc.set_seed(0)
+        factory = bc.make_kernel_bias_flipout
+        model = bc.Affine(2, outputs, use_bias=False, make_kernel_bias_fn=factory)
+        x, far = np.array(X[:9, :2]), 4 * X[10:14, :2]
+        x[-1] = 0.0  # alone in the last chunk, and predicted the same by every draw
+        options = {**OPTIONS, "likelihood": likelihood}
+        for size in (9, 8):
+            found = bc.evaluate(model, (x, targets), ood={"far": far, "none": 0 * far}, chunk_size=size, **options)
+            values = [
+                getattr(bc.predict(model, part, **options), "std" if outputs == 1 else score) for part in (x, far)
+            ]
+            _encloses(found["ood"]["far"], score, *(part.reshape(-1) for part in values))
+            assert found["ood"]["none"]["auroc"][score]["upper"] < 0.12
+
     def test_point_weights_have_no_epistemic_score(self):
         y = np.zeros([N, 1])
         found = bc.evaluate(bc.Affine(4, 1), (X, y), likelihood="normal", ood={"far": STRANGE}, **OPTIONS)["ood"]["far"]
