@@ -212,7 +212,7 @@ class TestOtherTargets:
                 getattr(bc.predict(model, part, **options), "std" if outputs == 1 else score) for part in (x, far)
             ]
             _encloses(found["ood"]["far"], score, *(part.reshape(-1) for part in values))
-            assert found["ood"]["none"]["auroc"][score]["upper"] < 0.12
+            assert found["ood"]["none"]["auroc"][score]["upper"] < 0.3
 
     def test_point_weights_have_no_epistemic_score(self):
         y = np.zeros([N, 1])
