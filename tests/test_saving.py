@@ -81,6 +81,7 @@ class TestRoundTrip:
         for name in a:
             np.testing.assert_array_equal(a[name], b[name])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", models.names())
     def test_every_registered_model(self, name, tmp_path):
         model = models.get(name)([8, 8, 1], 3, bc.make_kernel_bias_flipout)

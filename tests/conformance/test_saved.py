@@ -70,6 +70,7 @@ def test_point_layers(descriptor, tmp_path):
     _check(descriptor, _changed(descriptor.make(bc.make_kernel_bias, tf.float32)), tf.float32, tmp_path / "m.npz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(NAMES, descriptors.filled(list(itertools.product(*AXES)), *CHOICES), ids=_names)
 def test_layers(descriptor, estimator, prior, posterior, dtype, tmp_path):
     layer = _bayesian(descriptor, estimator, prior, posterior, dtype)

@@ -11,6 +11,8 @@ import ways
 import bayesconv as bc
 from bayesconv import calls, random, sampling
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(1.0, 2.0, size=(7, 4, 5, 3))
 IMAGES = RNG.normal(size=(40, 6, 6, 1)).astype(np.float32)

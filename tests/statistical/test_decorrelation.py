@@ -34,6 +34,8 @@ from bayesconv.estimators.signs import balanced_signs, independent_signs
 from bayesconv.estimators.slices import apply_by_slice
 from bayesconv.weights import map_kernel_bias
 
+pytestmark = pytest.mark.slow
+
 ESTIMATORS = estimators.names()
 SMALL = oracles.Case({"input_size": 4, "output_size": 2}, (3, 4), bc.Affine)
 

@@ -47,6 +47,8 @@ from test_output_moments import signs_shared_by_the_batch
 import bayesconv as bc
 from bayesconv import estimators
 
+pytestmark = pytest.mark.slow
+
 NUM_DRAWS = 20_000
 NUM_KERNELS = 2_000  # of a layer, each with noise of its own: ten calls give all draws
 BATCH_SIZES = (1, 8, 64, 512)

@@ -174,6 +174,7 @@ def estimator_oracle(name: str, case_name: str = "conv2d") -> oracles.EstimatorO
     return oracle.in_case(oracles.CASES[case_name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("estimator", "case_name"), GRID)
 def test_examples_covary_by_the_shared_formula_or_not_at_all(estimator, case_name):
     # The last example repeats the first: their correlation is 1 if noise is shared, -1 if mirrored, and 0 if not.

@@ -20,6 +20,8 @@ import bayesconv as bc
 from bayesconv import distributions, divergences, priors
 from bayesconv.weights import KernelBias, WeightSpec
 
+pytestmark = pytest.mark.slow
+
 tfd = tfp.distributions
 RNG = np.random.default_rng(0)
 KERNELS = [((3, 2, 2), 0), ((3, 2, 2, 1), 0), ((2, 2, 2, 1, 2), 0), ((2, 2, 2, 1, 2), 1), ((2, 2, 3, 2, 1), 2)]
