@@ -22,6 +22,8 @@ from covering import diagonal
 import bayesconv as bc
 from bayesconv import estimators, initializers, posteriors, priors
 
+pytestmark = pytest.mark.slow
+
 DEPTH = 10
 NUM_NETS = 24
 WIDTH = 96
@@ -60,7 +62,6 @@ def test_sampled_activations_keep_their_variance_through_ten_dense_layers(estima
     assert abs(log_drift_per_layer(functools.partial(dense, estimator=estimator), DENSE_INPUTS)) < 0.1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("posterior", "make"), diagonal(posteriors.names(), [(dense, DENSE_INPUTS), (convolution, CONVOLUTION_INPUTS)])
 )
@@ -102,7 +103,6 @@ def test_the_variance_of_a_sampled_weight_is_that_of_he(fan_in):
 PRIORS = [name for name in priors.names() if name not in posterior_oracles.OWN_PRIORS.values()]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("estimator", "prior"), diagonal(estimators.names(), PRIORS))
 def test_gradients_are_finite_and_scales_positive_wherever_an_optimizer_takes_the_scales(estimator, prior):
     factory = functools.partial(bc.make_kernel_bias_variational, estimator=estimator, prior=prior)

@@ -27,6 +27,8 @@ import bayesconv as bc
 from bayesconv import distributions, divergences, priors, random
 from bayesconv.weights import KernelBias, WeightSpec
 
+pytestmark = pytest.mark.slow
+
 tfd = tfp.distributions
 
 FAN_IN = 8

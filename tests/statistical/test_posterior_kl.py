@@ -30,6 +30,8 @@ from test_posterior_moments import SHAPES, moments_of, randomized, values_of
 import bayesconv as bc
 from bayesconv import distributions, divergences, posteriors, priors, random
 
+pytestmark = pytest.mark.slow
+
 tfd = tfp.distributions
 NUM_DRAWS = 100_000
 HE_STDDEV = math.sqrt(2 / 4)  # the specs of `randomized` have a fan-in of 4
@@ -228,7 +230,6 @@ SINGLE = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("other", ["normal", "laplace"])
 @pytest.mark.parametrize("name", ["laplace", "student_t"])
 def test_divergences_of_single_weights_equal_quadrature(name, other):
@@ -423,7 +424,6 @@ def _slopes(function: Callable[[], Any], q: Any) -> dict[str, Any]:
     return dict(zip(names, tape.gradient(value, q.trainable_variables), strict=True))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", posteriors.names())
 def test_gradients_are_finite_wherever_an_optimizer_takes_the_scales(name, shape):

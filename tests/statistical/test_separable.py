@@ -25,6 +25,8 @@ from test_output_moments import NUM_DRAWS, NUM_DRAWS_OF_A_MUTANT, check_within_e
 
 import bayesconv as bc
 
+pytestmark = pytest.mark.slow
+
 DEPTHWISE = oracles.CASES["depthwise"]  # SAME, strides 2, two filters for each of two channels
 C_OUT = 2
 
