@@ -20,6 +20,7 @@ _NODES = 513  # of that over the quantiles of all parts, to begin with
 _OF_A_PART = 257  # of them at the end
 _TOLERANCE = 1e-3  # nats
 _AT_A_TIME = 2**22  # numbers of an intermediate result
+_OF_AN_EXAMPLE = 2**24  # of them for a single example: 128 MB
 
 
 def cdf(noise: Noise, outputs: Any, weights: Any, values: Any) -> Any:
@@ -49,7 +50,8 @@ def entropy(noise: Noise, outputs: Any, weights: Any) -> Any:
     The trapezoidal rule, first over the image of even steps under a smooth map, where its error falls exponentially
     with the number of nodes; where parts that are narrow lie far apart that does not do, and nodes lie as densely as
     the parts' quantiles. They are doubled until that moves an entropy by less than 1e-3: right to 1e-3, with heavy
-    tails and scales that differ by a factor of 100 as well.
+    tails and scales that differ by a factor of 100 as well. Of more than 256 parts that are so unlike the best estimate
+    is given that 128 MB allow for an intermediate result.
     """
     location, scale = noise.parameters(outputs)
     if location.shape[-1] != 1:
@@ -73,7 +75,7 @@ def entropy(noise: Noise, outputs: Any, weights: Any) -> Any:
 def _rules(num_parts: int) -> list[tuple[Callable[..., Any], int]]:
     """What to try one after the other: nodes and how many of them."""
     counts = [_NODES]
-    while counts[-1] < _OF_A_PART * max(num_parts, 32):
+    while counts[-1] < _OF_A_PART * max(num_parts, 32) and 2 * counts[-1] * num_parts < _OF_AN_EXAMPLE:
         counts.append(2 * counts[-1] - 1)
     return [*((_mapped, count) for count in _SMOOTH), *((_quantiles, count) for count in counts)]
 

@@ -129,6 +129,13 @@ def test_the_heaviest_tails_of_one_part_are_resolved(df):
     np.testing.assert_allclose(found, scipy.stats.t(df).entropy(), atol=1e-3)
 
 
+@pytest.mark.parametrize("num_parts", [1, 32, 256, 1000, 4000, 10_000])
+def test_no_intermediate_result_is_larger_than_is_said(num_parts):
+    counts = [count for _, count in mixtures._rules(num_parts)]
+    assert max(counts) * num_parts <= max(mixtures._OF_AN_EXAMPLE, max(mixtures._SMOOTH) * num_parts)
+    assert num_parts > 200 or max(counts) >= mixtures._OF_A_PART * num_parts
+
+
 def test_portions_do_not_matter_and_only_what_moves_is_refined(monkeypatch):
     noise = likelihoods.heteroscedastic_normal().noise
     alike, apart = np.zeros([32, 1, 2]), np.stack([np.arange(32) * 40.0, np.zeros(32)], axis=-1)[:, np.newaxis]
