@@ -30,6 +30,7 @@ from bayesconv import (
     objectives,
     overrides,
     resumption,
+    splits,
 )
 from bayesconv.checkpoints import RunFolder
 from bayesconv.config import RunConfig
@@ -42,7 +43,7 @@ CONFIG, RECORD, HISTORY, CHECKPOINTS, EVALUATION, DIAGNOSIS, FIGURES = (
     "run.json",
     "history.jsonl",
     "checkpoints",
-    "evaluation.json",
+    splits.evaluation_file(splits.TEST),
     "diagnosis.json",
     "figures",
 )
@@ -51,6 +52,7 @@ EVALUATIONS, PREDICTIONS = "evaluations", "predictions"
 WRITTEN = (
     *(CHECKPOINTS, HISTORY, CONFIG, RECORD, EVALUATION, DIAGNOSIS, FIGURES),
     *(*_DECIDED, EVALUATIONS, PREDICTIONS, members.MEMBERS, "report.html"),
+    splits.evaluation_file(splits.VALIDATION),
 )
 _RECORD_KEYS = {"config_folder", "input_shape", "num_classes", "class_names", "value_range"}
 

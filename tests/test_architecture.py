@@ -23,7 +23,7 @@ ROOT = Path(bc.__file__).parent
 RANKS = {
     "registry": 0, "files": 0, "random": 0, "weights": 0, "extras": 0, "calls": 0, "signatures": 0,
     "distributions": 0, "augmentations": 0, "initializers": 0, "precision": 0, "examples": 0, "tracing": 0, "rows": 0,
-    "progress": 0,
+    "progress": 0, "splits": 0,
     "posteriors": 1, "priors": 1, "estimators": 1, "divergences": 1, "likelihoods": 1,
     "kernel_bias": 2,
     "layers": 3, "overrides": 3,
@@ -38,7 +38,7 @@ RANKS = {
 CHOICES = {"posteriors", "priors", "estimators", "divergences", "likelihoods"}
 BESIDE = {"metrics", "plotting", "data", "image_files", "corruptions"}  # arrays in, arrays or axes out
 SHELL = 5  # whatever has no rank above: the parts that tie everything together
-BELOW_THE_SHELL = {"registry", "files"}
+BELOW_THE_SHELL = {"registry", "files", "splits"}
 
 
 @functools.cache

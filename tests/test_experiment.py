@@ -337,6 +337,9 @@ class TestTraining:
         report = experiment.evaluate(tmp_path / "run")
         assert report["temperature_scaled"] is None
         assert "No temperature scaling" in evaluation.tables(report)
+        with pytest.raises(ValueError, match=r"train with --set data\.refit=false"):
+            experiment.evaluate(tmp_path / "run", split="validation")
+        assert not (tmp_path / "run" / "evaluation_validation.json").exists()
 
 
 class TestOwnImages:
@@ -387,6 +390,27 @@ class TestEvaluation:
         probs = bc.predict(runs.load_run(run_dir).model, test.x, num_samples=4, seed=0).probs
         assert report["accuracy"] == pytest.approx(np.mean(probs.argmax(-1) == test.y))
         assert report["nll"] == pytest.approx(-np.log(probs[np.arange(360), test.y]).mean(), rel=1e-5)
+
+    def test_the_validation_images_are_scored_in_place_of_the_test_images(self, run_dir, report):
+        chosen = experiment.evaluate(run_dir, split="validation")
+        assert json.loads((run_dir / "evaluation_validation.json").read_text()) == chosen
+        assert json.loads((run_dir / "evaluation.json").read_text()) == report
+        held_out = data.digits().validation
+        probs = bc.predict(runs.load_run(run_dir).model, held_out.x, num_samples=4, seed=0).probs
+        assert chosen["nll"] == pytest.approx(-np.log(probs[np.arange(287), held_out.y]).mean(), rel=1e-5)
+        assert (chosen["num_images"], chosen["split"], report["split"]) == (287, "validation", "test")
+        assert chosen["ood"]["inverted"]["auroc"] != report["ood"]["inverted"]["auroc"]  # told from these images
+        assert chosen["temperature_scaled"] is None
+        assert "these are the validation images" in evaluation.tables(chosen)
+
+    @pytest.mark.parametrize("other", [{"calibrated": True}, {"labelled": "images.npz"}])
+    def test_validation_images_are_scored_alone(self, run_dir, other):
+        with pytest.raises(ValueError, match=r"in place of all others\. Received the split validation and"):
+            experiment.evaluate(run_dir, split="validation", **other)
+
+    def test_an_unknown_split_is_refused(self, run_dir):
+        with pytest.raises(ValueError, match=r"Unknown split 'train'"):
+            experiment.evaluate(run_dir, split="train")
 
     def test_the_number_of_draws_and_their_seed_can_be_chosen(self, run_dir, report):
         run = runs.load_run(run_dir)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bayesconv.splits import SPLITS, TEST
+
 METHODS = ("sampling", "moments")  # of prediction; spelled out, for the module that knows them is slow to import
 
 
@@ -42,6 +44,11 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     """Adds the choice not to use predictions that were kept."""
     about = "predict anew, and keep no prediction in the run's folder"
     parser.add_argument("--no-cache", action="store_true", help=about)
+
+
+def add_split(parser: argparse.ArgumentParser, about: str) -> None:
+    """Adds the part of the data that scores are of."""
+    parser.add_argument("--split", choices=SPLITS, default=TEST, help=f"{about}; test if unset")
 
 
 def add_held_out(parser: argparse.ArgumentParser) -> None:

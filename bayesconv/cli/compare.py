@@ -22,6 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="figure of evaluation.json, e.g. nll, or a pattern, 'ood.*.auroc.*'; may be given several times",
     )
+    shared.add_split(parser, "the images whose scores are compared")
     about = "configuration to test the others against: its name, or a setting, prior=normal; the first if unset"
     parser.add_argument("--baseline", metavar="NAME", help=about)
     about = "folder for comparison.json, .csv and .png; by default that of the sweep, if one is compared"
@@ -49,6 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         baseline=arguments.baseline,
         level=arguments.level,
         per_image=arguments.per_image,
+        split=arguments.split,
     )
     streams.write(comparison.table(found))
     if (folder := _folder(arguments)) is not None:

@@ -19,6 +19,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     shared.add_run(parser)
     shared.add_method(parser)
     shared.add_draws(parser)
+    shared.add_split(
+        parser, "the images to score: settings are chosen by the validation images, and then reported on the others"
+    )
     about = ".npz of images x and labels y to score in place of the test images"
     parser.add_argument("--data", type=Path, metavar="FILE", help=about)
     parser.add_argument("--calibrated", action="store_true", help="recalibrate by what bayesconv calibrate fitted")
@@ -30,8 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Prints the table and writes the same as JSON."""
     with streams.quiet_imports():
         from bayesconv import evaluation, experiment
-    chosen = {key: getattr(arguments, key) for key in ("method", "num_samples", "seed", "calibrated")}
-    kind = {"labelled": arguments.data, "calibrated": arguments.calibrated}
+    chosen = {key: getattr(arguments, key) for key in ("method", "num_samples", "seed", "calibrated", "split")}
+    kind = {"labelled": arguments.data, "calibrated": arguments.calibrated, "split": arguments.split}
     path = arguments.out or experiment.evaluation_path(arguments.run, **kind)
     with evaluation.manner(keeps=not arguments.no_cache, progress=streams.is_terminal()):
         experiment.evaluate(arguments.run, labelled=arguments.data, out=path, announce=_print, **chosen)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayesconv.cli import arguments as shared
 from bayesconv.cli import errors, streams
+from bayesconv.splits import TEST
 
 if TYPE_CHECKING:
     from bayesconv.sweeps import Manifest, Planned
@@ -39,6 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evaluate", action=argparse.BooleanOptionalAction, default=True, help="score each run when it is trained"
     )
+    shared.add_split(parser, "the images that runs are scored on: validation to choose settings by")
     parser.add_argument("--list", action="store_true", help="check and list the runs, and run none")
     parser.add_argument("--retry-failed", action="store_true", help="run those that failed before once more")
     parser.add_argument("--extend", action="store_true", help="add runs to the sweep that is in the folder")
@@ -56,7 +58,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.list:
         _list(arguments, planned)
         return
-    options = {key: getattr(arguments, key) for key in ("jobs", "evaluate", "retry_failed", "extend", "engine")}
+    options = {
+        key: getattr(arguments, key) for key in ("jobs", "evaluate", "split", "retry_failed", "extend", "engine")
+    }
     try:
         found = sweeps.sweep(arguments.config, **grid, out=_folder(arguments), **options)
     except KeyboardInterrupt as interrupt:
@@ -84,7 +88,8 @@ def _list(arguments: argparse.Namespace, planned: list[Planned]) -> None:
     from bayesconv.sweeps import manifest
 
     folder = _folder(arguments)
-    found = manifest.join(folder, planned, evaluate=arguments.evaluate, extend=arguments.extend)
+    options = {key: getattr(arguments, key) for key in ("evaluate", "split", "extend")}
+    found = manifest.join(folder, planned, **options)
     width = max(len(cell.name) for cell in found.cells)
     lines = [f"{cell.name:<{width}}  {cell.status}\n" for cell in found.cells]
     streams.write("".join([*lines, f"{len(lines)} runs for {folder}\n"]))
@@ -95,7 +100,8 @@ def _report(arguments: argparse.Namespace, found: Manifest) -> None:
 
     finished, failed = found.with_status(FINISHED), found.with_status(FAILED)
     streams.write(f"{len(finished)} of {len(found.cells)} runs finished, in {_folder(arguments)}.")
-    streams.write(f" Next: bayesconv compare {_folder(arguments)}\n" if finished and found.evaluate else "\n")
+    split = "" if found.split == TEST else f" --split {found.split}"
+    streams.write(f" Next: bayesconv compare {_folder(arguments)}{split}\n" if finished and found.evaluate else "\n")
     if failed:
         lines = "".join(f"\n  {cell.name}: {(cell.error or '').partition(chr(10))[0]}" for cell in failed)
         what = "Their" if len(failed) > 1 else "Its"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bayesconv import splits
 from bayesconv.comparison.directions import direction, select
 from bayesconv.comparison.grouping import Group, choose, group
 from bayesconv.comparison.paired import PairedTest, holm, paired_t_test
@@ -99,6 +100,7 @@ def compare(
     baseline: str | None = None,
     level: float = 0.95,
     per_image: bool = True,
+    split: str = splits.TEST,
 ) -> Comparison:
     """Compares evaluated runs, grouped by configuration.
 
@@ -114,6 +116,7 @@ def compare(
       baseline: Name of the configuration to compare with, or some of its settings; the first one by default.
       level: Of the intervals.
       per_image: Also test over images, which takes the runs' predictions: those kept with the runs, or new ones.
+      split: Whose scores: `"test"`, or `"validation"` to choose settings by.
 
     Raises:
       FileNotFoundError: If a path holds no run, or none was evaluated.
@@ -122,7 +125,7 @@ def compare(
     """
     if not 0.0 < level < 1.0:
         raise ValueError(f"`level` must lie strictly between 0 and 1, a share and no percentage. Received {level}.")
-    runs, notes = read_runs(paths)
+    runs, notes = read_runs(paths, split)
     check_same_data(runs)
     groups = group(runs)
     reference = choose(groups, baseline)
@@ -170,6 +173,8 @@ def _shared(runs: Sequence[RunResult]) -> list[str]:
 
 def _notes(runs: Sequence[RunResult], groups: Sequence[Group], chosen: Sequence[str]) -> list[str]:
     notes = []
+    if any(run.report.get("split") == splits.VALIDATION for run in runs):
+        notes.append("These are scores of validation images: they are for choosing, and flatter what is chosen.")
     if not chosen:
         notes.append("The evaluations have no usual figure in common; name some by --metric.")
     if single := [one.name for one in groups if len(one.runs) == 1]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bayesconv import splits
 from bayesconv.comparison.grouping import Group
 from bayesconv.comparison.paired import PairedTest, mcnemar_test, paired_permutation_test
 from bayesconv.comparison.reading import RunResult
@@ -52,7 +53,7 @@ def image_losses(probs: npt.ArrayLike, labels: npt.ArrayLike) -> ImageLosses:
 
 
 def predicted_losses(result: RunResult) -> ImageLosses | None:
-    """The same of a run's test images: its kept predictions, or new ones made as those of its evaluation were.
+    """The same of a run's scored images: its kept predictions, or new ones made as those of its evaluation were.
 
     Args:
       result: A run.
@@ -67,7 +68,7 @@ def predicted_losses(result: RunResult) -> ImageLosses | None:
     from bayesconv.evaluation.predicting import as_evaluated
 
     run = runs.load_run(result.folder)
-    dataset = run.dataset()
+    dataset = run.dataset().scored_on(result.report.get("split") or splits.TEST)
     with manner(keeps=True):
         predictive = evaluation.predict(run, dataset.test.x, **as_evaluated(run, result.report))
     return image_losses(predictive.mean, dataset.test.y)

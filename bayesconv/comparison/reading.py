@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bayesconv import splits
 from bayesconv.config import RunConfig, load_config
 from bayesconv.sweeps import manifest
 from bayesconv.sweeps.manifest import FAILED, FINISHED
 
-_CONFIG, _EVALUATION = "config.yaml", "evaluation.json"
+_CONFIG = "config.yaml"
 # Entries of an evaluation that are no figures of the model: how it was made, and how sure each figure is.
 _NO_FIGURES = {
     "bootstrap", "dataset", "ece_null", "intervals", "k", "members", "method", "null", "num_examples", "num_images",
@@ -28,7 +29,7 @@ class RunResult(NamedTuple):
     Attributes:
       folder: The run folder.
       config: Its configuration.
-      report: Its `evaluation.json`.
+      report: Its `evaluation.json`, or that of its validation images.
       figures: Every number of the report, by its path in it: `nll`, `ood.rotated.auroc.predictive_entropy`. A figure of
         several severities is their mean, and `ood.mean` and `shift.mean` are means over the sets.
     """
@@ -44,11 +45,12 @@ class RunResult(NamedTuple):
         return self.config.seed
 
 
-def read_runs(paths: Sequence[str | Path]) -> tuple[list[RunResult], list[str]]:
+def read_runs(paths: Sequence[str | Path], split: str = splits.TEST) -> tuple[list[RunResult], list[str]]:
     """The evaluated runs in some folders.
 
     Args:
       paths: Run folders, folders of sweeps, or folders that run folders are in.
+      split: The images that their scores are of.
 
     Returns:
       The runs, and a note on each that cannot be compared.
@@ -57,6 +59,7 @@ def read_runs(paths: Sequence[str | Path]) -> tuple[list[RunResult], list[str]]:
       FileNotFoundError: If a path holds no run, or none of the runs was evaluated.
       ValueError: If a file is damaged.
     """
+    name, option = splits.evaluation_file(split), "" if split == splits.TEST else f" --split {split}"
     folders, notes = [], []
     for path in map(Path, paths):
         found, missing = _run_folders(path)
@@ -64,22 +67,23 @@ def read_runs(paths: Sequence[str | Path]) -> tuple[list[RunResult], list[str]]:
         notes += missing
     results = []
     for folder in dict.fromkeys(folders):
-        if (folder / _EVALUATION).is_file():
-            results.append(read_run(folder))
+        if (folder / name).is_file():
+            results.append(read_run(folder, split))
         else:
-            notes.append(f"{folder} is left out: it was not evaluated. Run bayesconv evaluate {folder}")
+            why = f"it was not evaluated. Run bayesconv evaluate {folder}{option}"
+            notes.append(f"{folder} is left out: {why}")
     if not results:
         raise FileNotFoundError("There is nothing to compare:\n" + "\n".join(notes))
     return results, notes
 
 
-def read_run(folder: Path) -> RunResult:
-    """One run with its evaluation.
+def read_run(folder: Path, split: str = splits.TEST) -> RunResult:
+    """One run with its evaluation on the images of a split.
 
     Raises:
       ValueError: If a file is damaged.
     """
-    path = folder / _EVALUATION
+    path = folder / splits.evaluation_file(split)
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(report, dict):

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bayesconv import splits
 from bayesconv.registry import Registry
 
 Array = np.ndarray[Any, Any]
@@ -66,3 +67,22 @@ class Dataset(NamedTuple):
     def value_range(self) -> tuple[float, float]:
         """Smallest and largest pixel of the training images."""
         return float(self.train.x.min()), float(self.train.x.max())
+
+    def scored_on(self, split: str) -> Dataset:
+        """The same with the images of a part where the test images are, to score a model on.
+
+        Args:
+          split: `"test"`, or `"validation"`, which then are no longer there to fit anything to.
+
+        Raises:
+          ValueError: If there is no such part, or the model is trained on the validation images.
+        """
+        splits.evaluation_file(split)
+        if split == splits.TEST:
+            return self
+        if not self.validation_held_out:
+            raise ValueError(
+                f"Scores are of images that were not trained on. {self.name} was trained on with its validation images "
+                "(data.refit): train with --set data.refit=false, or score the test images."
+            )
+        return self._replace(test=self.validation, validation_held_out=False)

@@ -95,6 +95,8 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
     ]
     if report.get("calibrated"):
         notes.append("Recalibrated on held-out images by bayesconv calibrate.")
+    elif report.get("split") == "validation":
+        notes.append("No temperature scaling: these are the validation images, which it is fitted to.")
     elif report["temperature_scaled"] is None:
         notes.append("No temperature scaling: the validation images were trained on.")
     elif report["temperature_scaled"]["scaled"] != "logits":

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import bayesconv
-from bayesconv import files
+from bayesconv import files, splits
 from bayesconv.settings import ConfigError
-from bayesconv.sweeps.plan import Planned
+from bayesconv.sweeps.plan import Planned, check_split
 
 MANIFEST, LOCK, LOGS = "sweep.json", "sweep.lock", "logs"
 PENDING, RUNNING, FINISHED, FAILED, INTERRUPTED = "pending", "running", "finished", "failed", "interrupted"
@@ -52,12 +52,14 @@ class Manifest:
       config_folder: Where the configuration was, for the plugins next to it.
       evaluate: Whether each cell is scored when it is trained.
       cells: In the order of the grid.
+      split: The images it is scored on: `"test"` or `"validation"`.
     """
 
     folder: Path
     config_folder: str
     evaluate: bool
     cells: list[CellRecord]
+    split: str = splits.TEST
 
     def __getitem__(self, name: str) -> CellRecord:
         """The cell of that name."""
@@ -73,6 +75,7 @@ class Manifest:
             "bayesconv": bayesconv.__version__,
             "config_folder": self.config_folder,
             "evaluate": self.evaluate,
+            "split": self.split,
             "cells": [dataclasses.asdict(cell) for cell in self.cells],
         }
         files.write_text(self.folder / MANIFEST, json.dumps(content, indent=2) + "\n")
@@ -91,27 +94,33 @@ def read(folder: str | Path) -> Manifest:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         cells = [CellRecord(**cell) for cell in content["cells"]]
-        return Manifest(path.parent, content["config_folder"], content["evaluate"], cells)
+        return Manifest(
+            path.parent, content["config_folder"], content["evaluate"], cells, content.get("split", splits.TEST)
+        )
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} must describe a sweep. It is damaged: {error!r}. Start anew elsewhere.") from error
 
 
-def join(folder: Path, planned: Sequence[Planned], *, evaluate: bool, extend: bool = False) -> Manifest:
+def join(
+    folder: Path, planned: Sequence[Planned], *, evaluate: bool, split: str = splits.TEST, extend: bool = False
+) -> Manifest:
     """The manifest of a new sweep, or that of the one in the folder, of the same grid.
 
     Args:
       folder: The sweep's folder.
       planned: The grid.
       evaluate: Whether cells are scored.
+      split: On which images.
       extend: The grid may have more cells than the folder's.
 
     Raises:
-      ConfigError: If the folder holds another grid.
+      ConfigError: If the folder holds another grid, or a cell is trained on what it is to be scored on.
       FileExistsError: If it holds something else.
     """
+    check_split(planned, split)
     settings_folder = planned[0].config.settings.folder or Path.cwd()
     cells = [CellRecord(one.cell.name, dict(one.cell.choices), one.config.model_dump(mode="json")) for one in planned]
-    manifest = Manifest(folder, str(settings_folder), evaluate, cells)
+    manifest = Manifest(folder, str(settings_folder), evaluate, cells, split)
     if (folder / MANIFEST).exists():
         _take_over(manifest, read(folder), extend)
     elif folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bayesconv import choices
+from bayesconv import choices, splits
 from bayesconv.config import RunConfig, load_config
 from bayesconv.settings import ConfigError
 from bayesconv.sweeps.grid import SEED, Axis, Cell, expand
@@ -55,6 +55,20 @@ def plan(
     _check_names(planned, axes)
     _check_distinct(planned)
     return planned
+
+
+def check_split(planned: Sequence[Planned], split: str) -> None:
+    """Refuses to score runs on images that they are trained on.
+
+    Raises:
+      ConfigError: If a cell trains on its validation images, and those are to be scored.
+      ValueError: If there is no such split.
+    """
+    splits.evaluation_file(split)
+    for one in planned:
+        if split == splits.VALIDATION and one.config.data.options.get("refit"):
+            message = "runs that are scored on validation images must not train on them. Received true; set it to false"
+            raise one.config.settings.error([(("data", "refit"), f"{message}, --set data.refit=false.")])
 
 
 def _seeds(seeds: int | Sequence[int] | None, first: int) -> list[int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from bayesconv import members
+from bayesconv import members, splits
 from bayesconv.registry import unknown_name_message
 from bayesconv.sweeps import manifest, stopping
 from bayesconv.sweeps.manifest import FAILED, FINISHED, PENDING, RUNNING, CellRecord, Manifest
@@ -46,6 +47,7 @@ def sweep(
     out: str | Path | None = None,
     jobs: int = 1,
     evaluate: bool = True,
+    split: str = splits.TEST,
     retry_failed: bool = False,
     extend: bool = False,
     engine: str = "processes",
@@ -63,7 +65,8 @@ def sweep(
       edits: `key.path=value`, for all cells.
       out: The sweep's folder; `sweeps/<name of config>` by default.
       jobs: Cells at once, which share the processor's cores.
-      evaluate: Score each cell on its test images.
+      evaluate: Score each cell.
+      split: On which images: `"test"`, or `"validation"` to choose settings by.
       retry_failed: Run the cells that failed before once more.
       extend: The folder's grid may be part of this one; its cells are kept.
       engine: `"processes"` of this machine, or `"ray"`, whose machines must see the folder under the same path.
@@ -83,9 +86,10 @@ def sweep(
     planned = plan(config, vary or {}, seeds=seeds, edits=edits)
     folder = Path(out) if out is not None else default_folder(config)
     folder = folder.absolute()
-    manifest.join(folder, planned, evaluate=evaluate, extend=extend)  # before anything is made
+    join = functools.partial(manifest.join, folder, planned, evaluate=evaluate, split=split, extend=extend)
+    join()  # before anything is made
     with manifest.locked(folder):
-        found = manifest.join(folder, planned, evaluate=evaluate, extend=extend)
+        found = join()
         waiting = prepare(found, retry_failed=retry_failed)
         found.write()
         pool = _pool(engine, folder, max(1, min(jobs, len(waiting))))
@@ -119,7 +123,7 @@ def prepare(found: Manifest, *, retry_failed: bool) -> list[CellRecord]:
 
 def _has_results(found: Manifest, cell: CellRecord) -> bool:
     folder = found.folder / cell.name
-    wanted = [folder / "config.yaml", *([folder / "evaluation.json"] if found.evaluate else [])]
+    wanted = [folder / "config.yaml", *([folder / splits.evaluation_file(found.split)] if found.evaluate else [])]
     trained = members.folders(folder, cell.config["training"].get("members", 1))
     return all(path.is_file() for path in [*wanted, *(one / "checkpoints" / "best.npz" for one in trained)])
 

@@ -57,7 +57,7 @@ def run(sweep: Path, name: str) -> None:
     folder = sweep / name
     experiment.train(config, folder, resume=runs.has_started(folder), progress=False)
     if found.evaluate:
-        experiment.evaluate(folder)
+        experiment.evaluate(folder, split=found.split)
 
 
 def _take_standard_output() -> int:

@@ -89,6 +89,38 @@ def test_a_real_sweep_and_its_comparison(config, capsys, tmp_path):
     assert [cell.attempts for cell in manifest.read("sweeps/tiny").cells] == [1, 1, 1]
 
 
+def test_settings_are_chosen_by_validation_images(config, capsys, tmp_path):
+    command = ["sweep", config, "--vary", "model.prior=normal,laplace"]
+    assert cli.main([*command, "--split", "validation"]) == 0
+    assert "Next: bayesconv compare sweeps/tiny --split validation\n" in capsys.readouterr().out
+    folders = [tmp_path / "sweeps" / "tiny" / f"prior={prior}" for prior in ("normal", "laplace")]
+    assert not any((folder / "evaluation.json").exists() for folder in folders)
+    assert cli.main(["compare", "sweeps/tiny"]) == 2
+    assert "it was not evaluated. Run bayesconv evaluate" in capsys.readouterr().err
+
+    assert cli.main(["compare", "sweeps/tiny", "--split", "validation", "--metric", "nll"]) == 0
+    assert "These are scores of validation images" in capsys.readouterr().out
+    found = json.loads((tmp_path / "sweeps" / "tiny" / "comparison.json").read_text())
+    scores = [json.loads((folder / "evaluation_validation.json").read_text()) for folder in folders]
+    assert [row["scores"]["nll"]["mean"] for row in found["rows"]] == [score["nll"] for score in scores]
+    by_images = found["rows"][1]["by_images"]["nll"]
+    assert by_images["num_pairs"] == 287
+    assert by_images["difference"] == pytest.approx(scores[1]["nll"] - scores[0]["nll"], rel=1e-4)
+
+    assert cli.main(command) == 0  # without training anew, the test images are scored too
+    assert [cell.attempts for cell in manifest.read("sweeps/tiny").cells] == [2, 2]
+    assert all((folder / "evaluation.json").exists() for folder in folders)
+    assert all(len((folder / "history.jsonl").read_text().splitlines()) == 1 for folder in folders)
+
+
+def test_runs_are_not_scored_on_images_that_they_train_on(config, capsys):
+    refitted = ["--set", "data={name: digits, refit: true}", "--seeds", "2"]
+    for how in ([], ["--list"]):
+        assert cli.main(["sweep", config, *refitted, "--split", "validation", *how]) == 2
+        assert "data.refit: runs that are scored on validation images must not train on them" in capsys.readouterr().err
+    assert os.listdir() == [config]
+
+
 def test_a_cell_runs_in_a_process_of_its_own(config, monkeypatch, capsys):
     monkeypatch.setattr(running, "_pool", POOL)
     assert cli.main(["sweep", config, "--vary", "training.epochs=1"]) == 0, capsys.readouterr().err
