@@ -86,11 +86,11 @@ def horizontal_flip(images: Array, rng: Generator, *, probability: float = 0.5) 
 
 @register("shift")
 def shift(images: Array, rng: Generator, *, pixels: int = 2, fill: float = 0.0) -> Array:
-    """Each image moved up or down and left or right by a whole number of pixels.
+    """Each image moved up or down and left or right by a whole number of pixels, each series in time.
 
     Args:
-      images: `[N, H, W, C]`.
-      rng: Chooses the two distances, each uniformly from `-pixels` to `pixels`.
+      images: `[N, H, W, C]`, or series `[N, T, C]`.
+      rng: Chooses the distances, each uniformly from `-pixels` to `pixels`.
       pixels: The largest distance.
       fill: What is uncovered: the value of the background.
 
@@ -103,6 +103,8 @@ def shift(images: Array, rng: Generator, *, pixels: int = 2, fill: float = 0.0) 
              [0., 1., 1.],
              [0., 0., 0.]])
     """
+    if images.ndim == 3:
+        return _shift_in_time(images, rng, pixels, fill)
     _check_images(images)
     height, width = images.shape[1:3]
     if not 0 <= pixels < min(height, width):
@@ -114,6 +116,17 @@ def shift(images: Array, rng: Generator, *, pixels: int = 2, fill: float = 0.0) 
     padded = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)), constant_values=fill)
     rows, columns = tops + np.arange(height), lefts + np.arange(width)
     return padded[np.arange(len(images))[:, np.newaxis, np.newaxis], rows[:, :, np.newaxis], columns[:, np.newaxis]]
+
+
+def _shift_in_time(series: Array, rng: Generator, steps: int, fill: float) -> Array:
+    num, length, _ = series.shape
+    if not 0 <= steps < length:
+        raise ValueError(
+            f"`pixels` is at least 0 and less than the length of the series, {length}. Received {steps!r}."
+        )
+    first = rng.integers(0, 2 * steps + 1, (num, 1))
+    padded = np.pad(series, ((0, 0), (steps, steps), (0, 0)), constant_values=fill)
+    return padded[np.arange(num)[:, np.newaxis], first + np.arange(length)]
 
 
 def _check_images(images: Array) -> None:

@@ -1,6 +1,7 @@
-"""Corruptions of images in five severities: what a net meets when the world is not as in training.
+"""Corruptions of images and series in five severities: what a net meets when the world is not as in training.
 
-A corruption is `corruption(images, rng, severity, *, options) -> images` of float64 `[N, H, W, C]` in [0, 1].
+A corruption is `corruption(images, rng, severity, *, options) -> images` of float64 `[N, H, W, C]` in [0, 1]. Series
+`[N, T, C]` are images `[N, T, 1, C]` to it.
 """
 
 from __future__ import annotations
@@ -30,20 +31,22 @@ def corrupt(
     severity: int,
     seed: int = 0,
     value_range: tuple[float, float] = (0.0, 1.0),
+    series: bool = False,
 ) -> Array:
-    """Images made harder to recognize, the same for the same seed.
+    """Images or series made harder to recognize, the same for the same seed.
 
     What is random in an image, such as the direction of a shift, is so for all severities alike: only its size differs.
 
     Args:
-      images: `[N, H, W, C]`.
+      images: `[N, H, W, C]`, or series `[N, T, C]`.
       corruption: A registered name, a mapping of a name and options, or a function.
       severity: 1 to 5.
       seed: Of what is random.
       value_range: The values of black and white; the result stays between them.
+      series: These are series, and no images.
 
     Returns:
-      float32 `[N, H, W, C]`. Targets that say where something is, or how it is turned, are true no longer after a
+      float32, of the same shape. Targets that say where something is, or how it is turned, are true no longer after a
       rotation or a translation.
 
     Raises:
@@ -58,14 +61,16 @@ def corrupt(
       ICLR 2019. arXiv:1903.12261. The kinds are theirs, the amounts are not.
     """
     x, (low, high) = np.asarray(images, np.float64), value_range
-    if x.ndim != 4 or not len(x):
-        raise ValueError(f"Images are [N, H, W, C] with N >= 1. Received shape {list(x.shape)}.")
+    if x.ndim != (3 if series else 4) or not len(x):
+        wanted = "Series are [N, T, C]" if series else "Images are [N, H, W, C]"
+        raise ValueError(f"{wanted} with N >= 1. Received shape {list(x.shape)}.")
+    flat = x[:, :, np.newaxis] if series else x
     if severity not in SEVERITIES:
         raise ValueError(f"`severity` is an integer from 1 to 5. Received {severity!r}.")
     if not high > low:
         raise ValueError(f"`value_range` is the lowest and the highest value of a pixel. Received {value_range}.")
-    corrupted = resolve(corruption)((x - low) / (high - low), np.random.default_rng(seed), severity)
-    return (low + (high - low) * np.clip(corrupted, 0, 1)).astype(np.float32)
+    corrupted = resolve(corruption)((flat - low) / (high - low), np.random.default_rng(seed), severity)
+    return (low + (high - low) * np.clip(corrupted, 0, 1)).astype(np.float32).reshape(x.shape)
 
 
 @register("gaussian_noise")
@@ -80,7 +85,7 @@ def gaussian_noise(
 def blur(
     images: Array, rng: Generator, severity: int, *, amounts: Sequence[float] = (0.02, 0.03, 0.045, 0.06, 0.08)
 ) -> Array:
-    """A Gaussian blur; `amounts` are its standard deviations as shares of the image's height and width."""
+    """A Gaussian blur; `amounts` are its standard deviations as shares of the image's height and width, or length."""
     share = _amount(amounts, severity)
     sigma = (0, share * images.shape[1], share * images.shape[2], 0)
     return np.asarray(ndimage.gaussian_filter(images, sigma, mode="nearest"))
@@ -97,7 +102,13 @@ def contrast(
 
 @register("rotation")
 def rotation(images: Array, rng: Generator, severity: int, *, amounts: Sequence[float] = (10, 20, 35, 50, 70)) -> Array:
-    """Turned clockwise or anticlockwise at random; `amounts` are angles in degrees. Black fills the corners."""
+    """Turned clockwise or anticlockwise at random; `amounts` are angles in degrees. Black fills the corners.
+
+    Raises:
+      ValueError: If these are series.
+    """
+    if 1 in images.shape[1:3]:
+        raise ValueError("A rotation turns images. Received series, or images of a single row; leave it out.")
     sign = rng.choice([-1, 1], len(images))
     turned = np.empty_like(images)
     for side in (-1, 1):
@@ -112,9 +123,11 @@ def rotation(images: Array, rng: Generator, severity: int, *, amounts: Sequence[
 def translation(
     images: Array, rng: Generator, severity: int, *, amounts: Sequence[float] = (0.05, 0.1, 0.15, 0.2, 0.25)
 ) -> Array:
-    """Moved in a random direction; `amounts` are shares of the image's height and width. What is uncovered is black."""
+    """Moved in a random direction; `amounts` are shares of height and width, or length. What is uncovered is black."""
     angle = rng.uniform(0, 2 * np.pi, len(images))
-    steps = _amount(amounts, severity) * np.stack([np.sin(angle), np.cos(angle)], axis=1) * images.shape[1:3]
+    ways = np.stack([np.sin(angle), np.cos(angle)], axis=1) * (np.array(images.shape[1:3]) > 1)  # one row stays a row
+    ways /= np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    steps = _amount(amounts, severity) * ways * images.shape[1:3]
     moved = (ndimage.shift(x, (*s, 0), order=1, mode="grid-constant") for x, s in zip(images, steps, strict=True))
     return np.stack(list(moved))
 

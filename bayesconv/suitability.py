@@ -83,7 +83,8 @@ def _check_corruptions(config: RunConfig, dataset: Dataset) -> None:
             message = "moves pixels and not their classes. "
             raise config.settings.error([(key, f"{message}Received {part.name!r} for {dataset.name!r}; leave it out.")])
         try:
-            corruptions.corrupt(dataset.test.x[:1], part.identifier, severity=1, value_range=dataset.value_range)
+            options: dict[str, Any] = {"value_range": dataset.value_range, "series": len(dataset.input_shape) == 2}
+            corruptions.corrupt(dataset.test.x[:1], part.identifier, severity=1, **options)
         except ValueError as error:
             raise config.settings.error([(key, str(error))]) from error
 

@@ -36,7 +36,7 @@ RANKS = {
     "prior_predictive": 4, "transfer": 4,
 }  # fmt: skip
 CHOICES = {"posteriors", "priors", "estimators", "divergences", "likelihoods"}
-BESIDE = {"metrics", "plotting", "data", "image_files", "corruptions"}  # arrays in, arrays or axes out
+BESIDE = {"metrics", "plotting", "data", "image_files", "user_arrays", "corruptions"}  # arrays in, arrays or axes out
 SHELL = 5  # whatever has no rank above: the parts that tie everything together
 BELOW_THE_SHELL = {"registry", "files", "splits"}
 

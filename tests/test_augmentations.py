@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 import bayesconv as bc
 from bayesconv import augmentations
@@ -179,3 +180,20 @@ def test_targets_with_a_place_in_the_image_are_refused():
     options = {"likelihood": "categorical_per_pixel", "augmentation": ["shift"], "progress": False}
     with pytest.raises(ValueError, match=r"not their targets, which for pixels have to move along"):
         bc.fit(model, (IMAGES[:8], labels), epochs=1, **options)
+
+
+def test_a_series_is_shifted_in_time_each_distance_as_often():
+    series = np.arange(1.0, 11.0)[np.newaxis, :, np.newaxis] * np.ones([6000, 1, 2])
+    moved = augmentations.resolve({"name": "shift", "pixels": 2, "fill": -1.0})(series, np.random.default_rng(0))
+    np.testing.assert_array_equal(moved[..., 0], moved[..., 1])
+    padded = np.pad(np.arange(1.0, 11.0), 2, constant_values=-1.0)
+    ways = np.stack([padded[d : d + 10] for d in range(5)])
+    which = (moved[:, np.newaxis, :, 0] == ways).all(axis=2)
+    assert which.any(axis=1).all()
+    counts = which.sum(axis=0)
+    assert ((counts - 1200) ** 2 / 1200).sum() < stats.chi2.ppf(1 - 1e-6, 4)
+
+
+def test_a_series_is_not_shifted_out_of_itself():
+    with pytest.raises(ValueError, match=r"less than the length of the series, 3\. Received 3"):
+        augmentations.resolve({"name": "shift", "pixels": 3})(np.zeros([2, 3, 1]), np.random.default_rng(0))

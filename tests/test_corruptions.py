@@ -113,6 +113,7 @@ def test_an_occlusion_grows_with_its_severity_on_small_images_too(shape):
         ({"corruption": {"name": "blur", "amount": 1}}, r"unknown option 'amount'.*Did you mean 'amounts'"),
         ({"images": IMAGES[0]}, r"\[N, H, W, C\] with N >= 1\. Received shape \[20, 16, 3\]"),
         ({"images": IMAGES[:0]}, r"N >= 1"),
+        ({"series": True}, r"Series are \[N, T, C\] with N >= 1\. Received shape \[12, 20, 16, 3\]"),
         ({"value_range": (1, 1)}, r"lowest and the highest.*\(1, 1\)"),
     ],
 )
@@ -128,3 +129,29 @@ def test_a_corruption_of_ones_own_is_one_function():
         return amounts[severity - 1] * images
 
     np.testing.assert_allclose(corrupt(IMAGES, "dark", severity=2), 0.6 * IMAGES, rtol=1e-6)
+
+
+SERIES = RNG.random((9, 24, 2))
+
+
+@pytest.mark.parametrize("name", [name for name in corruptions.names() if name != "rotation"])
+def test_a_series_is_an_image_of_one_column(name):
+    found = corrupt(SERIES, name, severity=3, seed=4, series=True)
+    assert found.shape == SERIES.shape
+    np.testing.assert_array_equal(found, corrupt(SERIES[:, :, None], name, severity=3, seed=4)[:, :, 0])
+    assert np.abs(found - SERIES).max() > 0.01
+
+
+def test_a_translation_of_a_series_is_all_in_time():
+    points = np.zeros([200, 41, 1])
+    points[:, 20] = 1.0
+    moved = corrupt(points, "translation", severity=2, seed=0, series=True)[..., 0]
+    centres = moved @ np.arange(41)
+    np.testing.assert_allclose(moved.sum(axis=1), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(np.abs(centres - 20), 0.1 * 41, rtol=1e-4)
+    assert 0.3 < np.mean(centres > 20) < 0.7  # 6 standard errors: both ways alike
+
+
+def test_a_series_cannot_be_turned():
+    with pytest.raises(ValueError, match=r"A rotation turns images\. Received series"):
+        corrupt(SERIES, "rotation", severity=1, series=True)

@@ -1,7 +1,7 @@
 """Images with labels: registered data sets, split once, and sets that come from another distribution.
 
-Images are float32 `[N, H, W, C]`, tables float32 `[N, D]`. What is stored as uint8 is divided by 255; float is left as
-it is.
+Images are float32 `[N, H, W, C]`, series `[N, T, C]`, tables `[N, D]`. What is stored as uint8 is divided by 255; float
+is left as it is.
 A registered data set is `piece(*, options) -> Dataset`.
 """
 
@@ -12,8 +12,9 @@ from bayesconv.data.registry import DATASETS as _DATASETS
 from bayesconv.data.registry import OOD as _OOD
 from bayesconv.data.registry import Array, Dataset, Split
 from bayesconv.data.rotation import digit_rotation
+from bayesconv.data.rows import digit_rows
 from bayesconv.data.scenes import digit_scenes
-from bayesconv.data.strange import inverted, photo_patches, rotated
+from bayesconv.data.strange import inverted, photo_patches, rotated, time_reversed
 from bayesconv.data.tabular import diabetes
 
 datasets, ood = _DATASETS, _OOD
@@ -29,6 +30,7 @@ __all__ = [
     "describe",
     "diabetes",
     "digit_rotation",
+    "digit_rows",
     "digit_scenes",
     "digits",
     "get",
@@ -44,4 +46,5 @@ __all__ = [
     "resolve",
     "rotated",
     "strange_images",
+    "time_reversed",
 ]

@@ -1,4 +1,4 @@
-"""A user's own images or tables, from an .npz archive or a folder of IDX files."""
+"""A user's own images, series or tables, from an .npz archive or a folder of IDX files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bayesconv import image_files
+from bayesconv import image_files, user_arrays
 from bayesconv.data.division import with_validation
 from bayesconv.data.idx_files import read_idx
 from bayesconv.data.masks import are_masks, as_masks, segmentation
@@ -17,8 +17,15 @@ _KEYS = ("x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test
 
 
 @register("npz")
-def npz(*, path: str, validation_fraction: float = 0.1, seed: int = 0, ignored_label: int | None = None) -> Dataset:
-    """Your own images or tables from an .npz file with x_train, y_train, x_test and y_test.
+def npz(
+    *,
+    path: str,
+    validation_fraction: float = 0.1,
+    seed: int = 0,
+    ignored_label: int | None = None,
+    series: bool = False,
+) -> Dataset:
+    """Your own images, series or tables from an .npz file with x_train, y_train, x_test and y_test.
 
     Args:
       path: The file. Images are `[N, H, W]` or `[N, H, W, C]`, rows of a table `[N, D]`, uint8 (then divided by 255) or
@@ -30,6 +37,8 @@ def npz(*, path: str, validation_fraction: float = 0.1, seed: int = 0, ignored_l
         where an image has one.
       seed: Chooses those images.
       ignored_label: A label of pixels that do not count, 255 in many data sets; None if there is none.
+      series: Inputs are series `[N, T]` or `[N, T, C]`, T steps in time of C channels, such as sensors, and no images.
+        Bring the channels to one scale.
 
     Raises:
       FileNotFoundError: If there is no such file.
@@ -40,9 +49,12 @@ def npz(*, path: str, validation_fraction: float = 0.1, seed: int = 0, ignored_l
     parts = [part for part in ("train", "validation", "test") if f"x_{part}" in arrays]
     is_masked, is_real = are_masks(arrays["y_train"]), are_real(arrays["y_train"])
     as_split = _as_masked_split if is_masked else _as_real_split if is_real else _as_split
-    splits = {part: as_split(arrays[f"x_{part}"], arrays[f"y_{part}"], f"{path}: ", f"_{part}") for part in parts}
+    splits = {
+        part: as_split(arrays[f"x_{part}"], arrays[f"y_{part}"], f"{path}: ", f"_{part}", series=series)
+        for part in parts
+    }
     _check_types(arrays, parts, path, is_real=is_real)
-    image_files.warn_of_dark(arrays["x_train"], f"{path}: x_train")
+    user_arrays.warn_of_dark(arrays["x_train"], f"{path}: x_train")
     weights = _weights(arrays, len(splits["train"].y), path)
     if is_masked:
         _check_shapes(splits)
@@ -105,18 +117,22 @@ def _check_types(arrays: Mapping[str, Array], parts: Sequence[str], path: str, *
         )
 
 
-def _as_split(images: Array, labels: Array, before: str, after: str) -> Split:
-    x = image_files.as_inputs(images, f"{before}x{after}")
-    return Split(x, image_files.as_labels(labels, f"{before}y{after}", length=len(x)))
+def _as_split(images: Array, labels: Array, before: str, after: str, *, series: bool = False) -> Split:
+    x = user_arrays.as_inputs(images, f"{before}x{after}", series=series)
+    return Split(x, user_arrays.as_labels(labels, f"{before}y{after}", length=len(x)))
 
 
-def _as_masked_split(images: Array, masks: Array, before: str, after: str) -> Split:
-    x = image_files.as_inputs(images, f"{before}x{after}")
+def _as_masked_split(images: Array, masks: Array, before: str, after: str, *, series: bool = False) -> Split:
+    if series:
+        raise ValueError(
+            f"{before}y{after} must be one class, or real numbers, a series. Received labels of every step."
+        )
+    x = user_arrays.as_inputs(images, f"{before}x{after}")
     return Split(x, as_masks(masks, f"{before}y{after}", shape=x.shape[:3]))
 
 
-def _as_real_split(inputs: Array, targets: Array, before: str, after: str) -> Split:
-    x = image_files.as_inputs(inputs, f"{before}x{after}")
+def _as_real_split(inputs: Array, targets: Array, before: str, after: str, *, series: bool = False) -> Split:
+    x = user_arrays.as_inputs(inputs, f"{before}x{after}", series=series)
     return Split(x, as_targets(targets, f"{before}y{after}", length=len(x)))
 
 
@@ -170,7 +186,7 @@ def _check_shapes(splits: dict[str, Split]) -> None:
     for part, split in splits.items():
         if split.x.shape[1:] != train.x.shape[1:]:
             raise ValueError(
-                f"All images or rows must have one shape. Received {train.x.shape[1:]} in x_train and "
+                f"All images, series or rows must have one shape. Received {train.x.shape[1:]} in x_train and "
                 f"{split.x.shape[1:]} in x_{part}."
             )
 

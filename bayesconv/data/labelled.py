@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bayesconv import image_files
+from bayesconv import image_files, user_arrays
 from bayesconv.data.real_targets import as_targets
 from bayesconv.data.registry import OOD, Array, Dataset, Split
 
@@ -37,7 +37,7 @@ def read_labelled(path: str | Path, dataset: Dataset) -> Split:
 
 
 def _classes(array: Array, what: str, images: Array, dataset: Dataset) -> Array:
-    labels = image_files.as_labels(array, what, length=len(images))
+    labels = user_arrays.as_labels(array, what, length=len(images))
     _check_known(labels, what, dataset)
     return labels
 

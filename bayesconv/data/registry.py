@@ -20,7 +20,7 @@ class Split(NamedTuple):
     """Images and what they are labelled with.
 
     Attributes:
-      x: float32 `[N, H, W, C]`, or `[N, D]` of a table.
+      x: float32 `[N, H, W, C]`, `[N, T, C]` of series, or `[N, D]` of a table.
       y: By the task of the data set: int64 `[N]`, classes counted from 0; int64 `[N, H, W]`, one class a pixel; or
         float32 `[N, T]`, T real numbers.
     """
@@ -60,7 +60,7 @@ class Dataset(NamedTuple):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Height, width and channels of one image, or the number of columns of a table."""
+        """Height, width and channels of an image, length and channels of a series, or the columns of a table."""
         return self.train.x.shape[1:]
 
     @property

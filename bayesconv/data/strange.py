@@ -1,9 +1,10 @@
-"""Images from another distribution than a data set's."""
+"""Images and series from another distribution than a data set's."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from bayesconv import user_arrays
 from bayesconv.data.registry import OOD, Array, Dataset
 
 
@@ -24,7 +25,7 @@ def photo_patches(dataset: Dataset, *, count: int = 360, seed: int = 0) -> Array
     """
     from sklearn.datasets import load_sample_images
 
-    _check_images("photo_patches", dataset)
+    _check_rank("photo_patches", dataset, 3)
     height, width, channels = dataset.input_shape
     photos = [photo.mean(axis=-1) for photo in load_sample_images().images]
     rows, columns = photos[0].shape
@@ -55,7 +56,7 @@ def rotated(dataset: Dataset, *, degrees: float = 90) -> Array:
     """
     from scipy import ndimage
 
-    _check_images("rotated", dataset)
+    _check_rank("rotated", dataset, 3)
     images = dataset.test.x
     turns, remainder = divmod(degrees, 90)
     if remainder == 0 and (images.shape[1] == images.shape[2] or turns % 2 == 0):
@@ -64,12 +65,26 @@ def rotated(dataset: Dataset, *, degrees: float = 90) -> Array:
     return ndimage.rotate(images, degrees, axes=(2, 1), reshape=False, order=1, mode="grid-constant", cval=low)
 
 
-@OOD.register("inverted")
-def inverted(dataset: Dataset) -> Array:
-    """The test images with light and dark exchanged.
+@OOD.register("time_reversed")
+def time_reversed(dataset: Dataset) -> Array:
+    """The test series, running backwards.
 
     Returns:
-      `[M, H, W, C]`.
+      `[M, T, C]`.
+
+    Raises:
+      ValueError: If the data are no series.
+    """
+    _check_rank("time_reversed", dataset, 2)
+    return np.ascontiguousarray(dataset.test.x[:, ::-1])
+
+
+@OOD.register("inverted")
+def inverted(dataset: Dataset) -> Array:
+    """The test images with light and dark exchanged; of series and tables, the smallest value with the largest.
+
+    Returns:
+      `[M, H, W, C]`, or as the data are.
     """
     low, high = dataset.value_range
     return (low + high - dataset.test.x).astype(np.float32)
@@ -81,9 +96,9 @@ def _stretch(patches: Array, low: float, high: float) -> Array:
     return low + (high - low) * (patches - smallest) / spread
 
 
-def _check_images(name: str, dataset: Dataset) -> None:
-    if len(dataset.input_shape) != 3:
+def _check_rank(name: str, dataset: Dataset, rank: int) -> None:
+    if (received := len(dataset.input_shape)) != rank:
         raise ValueError(
-            f"{name!r} is made of images. Received the table {dataset.name!r}; take 'inverted', a file of your own by "
-            "'npz', or none."
+            f"{name!r} is made of {user_arrays.kind_of(rank)}. Received the {user_arrays.kind_of(received)} of "
+            f"{dataset.name!r}; take 'inverted', a file of your own by 'npz', or none."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import aligned, ends, figure, manner_of, severities, with_intervals
+from bayesconv.evaluation.text import aligned, ends, figure, manner_of, scored, severities, with_intervals
 from bayesconv.evaluation.uncertainty_tables import STRANGE_NOTES, strange_lines
 
 _SCORES = (("rmse", "RMSE"), ("mae", "MAE"), ("nll", "NLL"), ("crps", "CRPS"), ("pinball", "pinball"))
@@ -27,14 +27,14 @@ def tables(report: Mapping[str, Any]) -> str:
 
 
 def _heading(report: Mapping[str, Any]) -> str:
-    start = f"{report['dataset']}: {report['num_examples']} test examples, {', '.join(report['targets'])}"
+    start = f"{report['dataset']}: {report['num_examples']} {scored(report)}, {', '.join(report['targets'])}"
     return f"{start}, {manner_of(report)}"
 
 
 def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:
     known = [(key, label) for key, label in _SCORES if report[key] is not None]
     found = [figure(report, key, within=_WITHIN) for key, _ in known]
-    return [["", *(label for _, label in known)], *with_intervals("test examples", found)]
+    return [["", *(label for _, label in known)], *with_intervals(scored(report), found)]
 
 
 def _interval_rows(report: Mapping[str, Any]) -> list[list[str]]:
@@ -48,7 +48,7 @@ def _interval_rows(report: Mapping[str, Any]) -> list[list[str]]:
 def _spread_rows(report: Mapping[str, Any]) -> list[list[str]]:
     rows = [["standard deviation", "epistemic", "aleatoric", "total"]]
     kinds = ("epistemic", "aleatoric", "total")
-    rows += with_intervals("test examples", [figure(report, f"{kind}_std", within=_WITHIN) for kind in kinds])
+    rows += with_intervals(scored(report), [figure(report, f"{kind}_std", within=_WITHIN) for kind in kinds])
     for name, found in report["ood"].items():
         total = ("-", "-") if report["total_std"] is None else figure(found, "spread", within=_WITHIN)
         rows += with_intervals(name, [figure(found, "epistemic_std", within=_WITHIN), ("", ""), total])

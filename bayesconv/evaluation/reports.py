@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from bayesconv import objectives
+from bayesconv import objectives, user_arrays
 from bayesconv.data import Dataset
 from bayesconv.evaluation.predicting import predict
 from bayesconv.runs import Run
@@ -40,14 +40,15 @@ def report(
       seed: Of the draws; the configuration's by default.
 
     Returns:
-      What the task's module reports, with the name of the task as its first entry.
+      What the task's module reports, after the name of the task and the kind of inputs: images, series or rows.
 
     Raises:
       ValueError: If the method is unknown, or draws nothing and `num_samples` or `seed` is given.
     """
     task = task_of(run)
     predicted = functools.partial(predict, run, method=method, num_samples=num_samples, seed=seed)
-    return {"task": task, **_module(task).report(run, dataset, predicted)}
+    kind = user_arrays.kind_of(len(dataset.input_shape))
+    return {"task": task, "kind": kind, **_module(task).report(run, dataset, predicted)}
 
 
 def tables(report: Mapping[str, Any]) -> str:

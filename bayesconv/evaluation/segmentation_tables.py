@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import aligned, ends, figure, manner_of, number, severities, with_intervals
+from bayesconv.evaluation.text import aligned, ends, figure, manner_of, number, scored, severities, with_intervals
 from bayesconv.evaluation.uncertainty_tables import STRANGE_NOTES, strange_lines
 
 _SCORES = (("accuracy", "accuracy"), ("mean_iou", "mean IoU"), ("nll", "NLL"), ("brier", "Brier"), ("ece", "ECE"))
@@ -39,7 +39,7 @@ _NOTES = [
 
 
 def _heading(report: Mapping[str, Any]) -> str:
-    return f"{report['dataset']}: {report['num_images']} test images, {manner_of(report)}"
+    return f"{report['dataset']}: {report['num_images']} {scored(report)}, {manner_of(report)}"
 
 
 def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:
@@ -57,7 +57,7 @@ def _class_rows(report: Mapping[str, Any]) -> list[list[str]]:
 
 def _uncertainty_rows(report: Mapping[str, Any]) -> list[list[str]]:
     rows = [["uncertainty [nats]", *_MEANS.values()]]
-    for name, entry in {"test images": report, **report["ood"]}.items():
+    for name, entry in {scored(report): report, **report["ood"]}.items():
         rows += with_intervals(name, [figure(entry, key, within=".4f") for key in _MEANS])
     return rows
 

@@ -58,7 +58,8 @@ def _chosen(count: int, wanted: int | None, seed: int) -> Any:
 
 def _severities(images: Any, value_range: tuple[float, float], part: Part, seed: int) -> Iterator[Any]:
     for severity in corruptions.SEVERITIES:
-        yield corruptions.corrupt(images, part.identifier, severity=severity, seed=seed, value_range=value_range)
+        options: dict[str, Any] = {"seed": seed, "value_range": value_range, "series": images.ndim == 3}
+        yield corruptions.corrupt(images, part.identifier, severity=severity, **options)
 
 
 def _title(part: Part) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bayesconv.splits import TEST
+
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """The first column to the left, the others to the right.
@@ -19,6 +21,17 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows)
     return ["  ".join(cells).rstrip() for cells in lines]
+
+
+def scored(report: Mapping[str, Any]) -> str:
+    """What the scores of a report are of; one of an earlier version does not say it, and is of test images.
+
+    Example:
+      >>> scored({"split": "validation", "kind": "series"}), scored({"num_examples": 20})
+      ('validation series', 'test examples')
+    """
+    kind = report.get("kind") or ("images" if "num_images" in report else "examples")
+    return f"{report.get('split') or TEST} {kind}"
 
 
 def number(value: float | None, form: str = ".4f") -> str:

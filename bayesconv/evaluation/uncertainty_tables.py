@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import aligned, ends, figure, number, with_intervals
+from bayesconv.evaluation.text import aligned, ends, figure, number, scored, with_intervals
 
 SCORE_LABELS = {
     "max_probability": "max. prob.",
@@ -36,7 +36,7 @@ def uncertainty_rows(report: Mapping[str, Any]) -> list[list[str]]:
     """Means of the test images and of each strange set, in nats but for the shares of draws."""
     shown = {key: label for key, label in _MEANS.items() if has_draws(report) or key not in _OF_DRAWS}
     rows = [["uncertainty [nats]", *shown.values()]]
-    for name, entry in {"test images": report, **report["ood"]}.items():
+    for name, entry in {scored(report): report, **report["ood"]}.items():
         rows += with_intervals(name, [figure(entry, key, within=".4f") for key in shown])
     return rows
 

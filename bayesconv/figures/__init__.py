@@ -80,12 +80,12 @@ FIGURES: tuple[Figure, ...] = (
     Figure(classification.conformal_sets, _HELD_OUT, _both(_classifies, _held_out)),
     Figure(
         classification.certainty,
-        f"{_CLASSES}, of one channel or three",
+        f"{_CLASSES} or series; of images, one channel or three",
         _both(_classifies, classification.has_pictures),
     ),
     Figure(
         classification.ranked_images,
-        f"{_CLASSES}, of one channel or three",
+        f"{_CLASSES} or series; of images, one channel or three",
         _both(_classifies, classification.has_pictures),
     ),
     Figure(robustness.histograms, "evaluation.ood", lambda s: s.has_strange),

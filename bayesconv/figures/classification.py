@@ -86,6 +86,7 @@ def certainty(subject: Subject) -> Drawn:
             dataset.test.y,
             test.predictive_entropy,
             class_names=dataset.class_names,
+            series=_are_series(dataset),
         ),
     )
 
@@ -99,7 +100,8 @@ def ranked_images(subject: Subject) -> Drawn:
         names[k] if k == y else f"{names[k]} \N{BALLOT X}" for k, y in zip(predicted, dataset.test.y, strict=True)
     ]
     num_images = min(8, len(predicted) // 2)
-    yield "ranked_images", plotting.ranked_images(_visible(dataset), scores, num_images=num_images, captions=captions)
+    options: dict[str, Any] = {"num_images": num_images, "captions": captions, "series": _are_series(dataset)}
+    yield "ranked_images", plotting.ranked_images(_visible(dataset), scores, **options)
 
 
 def scores_of(subject: Subject) -> tuple[str, ...]:
@@ -109,8 +111,14 @@ def scores_of(subject: Subject) -> tuple[str, ...]:
 
 
 def has_pictures(subject: Subject) -> bool:
-    """Whether the test images can be shown, and are enough for it."""
-    return subject.dataset.input_shape[-1] in (1, 3) and len(subject.dataset.test.y) >= _FEWEST_IMAGES
+    """Whether the test images, or series, can be shown, and are enough for it."""
+    shape = subject.dataset.input_shape
+    can_be_seen = _are_series(subject.dataset) or (len(shape) == 3 and shape[-1] in (1, 3))
+    return can_be_seen and len(subject.dataset.test.y) >= _FEWEST_IMAGES
+
+
+def _are_series(dataset: Dataset) -> bool:
+    return len(dataset.input_shape) == 2
 
 
 def _scores(predictive: Predictive, subject: Subject) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from bayesconv.models.dense import mlp
 from bayesconv.models.lenet import lenet5
 from bayesconv.models.registry import REGISTRY as _REGISTRY
 from bayesconv.models.resnet import resnet20
+from bayesconv.models.series import cnn1d
 from bayesconv.models.small import digits_cnn, small_cnn
 from bayesconv.models.unet import unet
 
@@ -17,6 +18,7 @@ check_options = _REGISTRY.check_options
 
 __all__ = [
     "check_options",
+    "cnn1d",
     "describe",
     "digits_cnn",
     "get",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 
 from bayesconv.metrics import predictive_entropy
 from bayesconv.plotting.classes import draw_classes
+from bayesconv.plotting.series import check_series, series_drawing
 from bayesconv.plotting.theme import BLUE, GREEN, INK, VERMILION, AxesArray, own_axes, styled
 
 Array = npt.NDArray[np.float64]
@@ -30,6 +31,7 @@ def most_and_least_certain(
     num_images: int = 4,
     class_names: Sequence[str] | None = None,
     score_name: str = "entropy",
+    series: bool = False,
     figure: Figure | SubFigure | None = None,
 ) -> AxesArray:
     """The images that a model is surest of, above those it is least sure of, each beside its class probabilities.
@@ -38,7 +40,7 @@ def most_and_least_certain(
     most probable are shown, and the true one.
 
     Args:
-      images: `[N, H, W]` or `[N, H, W, C]` with one or three channels.
+      images: `[N, H, W]` or `[N, H, W, C]` with one or three channels; or series `[N, T]` or `[N, T, C]`.
       probs: `[N, K]`, rows sum to one.
       std: `[N, K]`, standard deviation of the probabilities over weight samples.
       labels: `[N]` integers in `[0, K)`, to colour right and wrong; or None.
@@ -46,6 +48,7 @@ def most_and_least_certain(
       num_images: How many of each kind, at most N / 2.
       class_names: K names, or None for the class numbers.
       score_name: What `scores` are, for the titles.
+      series: The examples are series: lines, or a picture with a row a channel where there are many.
       figure: Figure or subfigure to draw on, or None for a new one.
 
     Returns:
@@ -59,7 +62,8 @@ def most_and_least_certain(
       >>> axes[1, 1].get_title(loc="left")
       'entropy 0.69'
     """
-    pictures, p, s = check_images(images), np.asarray(probs, np.float64), np.asarray(std, np.float64)
+    pictures, draw = drawn(images, series=series)
+    p, s = np.asarray(probs, np.float64), np.asarray(std, np.float64)
     entropy = predictive_entropy(p)  # needed or not, it checks `probs`
     ranks = entropy if scores is None else np.asarray(scores, np.float64)
     y = np.full(len(p), -1) if labels is None else np.asarray(labels)
@@ -68,7 +72,7 @@ def most_and_least_certain(
     order = np.argsort(ranks, kind="stable")
     axes = _grid(num_images, figure)
     for (picture, bars), i in zip(axes, [*order[:num_images], *order[-num_images:]], strict=True):
-        draw_picture(pictures[i], picture)
+        draw(pictures[i], picture)
         _draw_bars(p[i], s[i], int(y[i]), names, bars)
         bars.set_title(f"{score_name} {ranks[i]:.2f}", fontsize=11, pad=4, loc="left")
     _legend(axes[-1, 0].figure, labels is not None)
@@ -89,6 +93,14 @@ def _grid(num_images: int, figure: Figure | SubFigure | None) -> AxesArray:
         cells = [(i // columns, 2 * (i % columns)) for i in range(num_images)]
         axes += [[block.add_subplot(grid[r, c]), block.add_subplot(grid[r, c + 1])] for r, c in cells]
     return np.array(axes)
+
+
+def drawn(images: npt.ArrayLike, *, series: bool) -> tuple[Array, Callable[[Array, Axes], None]]:
+    """Examples, checked, and what draws one of them."""
+    if series:
+        checked = check_series(images)
+        return checked, series_drawing(checked)
+    return check_images(images), draw_picture
 
 
 def draw_picture(image: Array, ax: Axes) -> None:

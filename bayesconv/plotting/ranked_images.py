@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from bayesconv.plotting.images import check_images, draw_picture
+from bayesconv.plotting.images import drawn
 from bayesconv.plotting.theme import AxesArray, styled, words
 
 
@@ -21,15 +21,17 @@ def ranked_images(
     *,
     num_images: int = 8,
     captions: Sequence[str] | None = None,
+    series: bool = False,
     figure: Figure | SubFigure | None = None,
 ) -> AxesArray:
     """For each score a row of the images where it is highest, from the highest on, above one where it is lowest.
 
     Args:
-      images: `[N, H, W]` or `[N, H, W, C]` with one or three channels.
+      images: `[N, H, W]` or `[N, H, W, C]` with one or three channels; or series `[N, T]` or `[N, T, C]`.
       scores: Name of an uncertainty to `[N]`.
       num_images: How many of each kind, at most N / 2.
       captions: N short texts below the images, such as the predicted and the true class; or None.
+      series: The examples are series, see `most_and_least_certain`.
       figure: Figure or subfigure to draw on, or None for a new one.
 
     Returns:
@@ -43,7 +45,7 @@ def ranked_images(
       >>> [ax.get_title(loc="center") for ax in axes.ravel()]
       ['0.4', '0.1']
     """
-    pictures = check_images(images)
+    pictures, draw = drawn(images, series=series)
     ranked = _check(len(pictures), scores, num_images, captions)
     height = (1.95 if captions is None else 2.2) * len(ranked)
     figure = figure or plt.figure(figsize=(1.3 + 1.1 * num_images, max(1.5, 1.42 * height)))
@@ -53,7 +55,7 @@ def ranked_images(
         for row, kind, chosen in zip(block, ("highest", "lowest"), (order[::-1], order), strict=True):
             _name_row(f"{words(name)}\n{kind}", row[0])
             for ax, i in zip(row, chosen, strict=False):  # as many as there are axes
-                draw_picture(pictures[i], ax)
+                draw(pictures[i], ax)
                 ax.set_title(f"{values[i]:.3g}", fontsize=11, pad=3, loc="center")
                 if captions is not None:
                     ax.text(0.5, -0.05, captions[i], transform=ax.transAxes, ha="center", va="top", fontsize=11)

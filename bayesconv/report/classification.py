@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bayesconv.evaluation.text import scored
 from bayesconv.report import readings as read
 from bayesconv.report.document import Block, Headline, Numbers, Paragraph
 from bayesconv.report.wording import (
     BELOW,
     DASH,
-    counted,
     ends,
     figure,
     number,
@@ -69,7 +69,7 @@ def readings(report: Numbers) -> Iterator[str]:
     """The same in sentences."""
     within = percent_ends(report["intervals"].get("accuracy"))
     about = "" if within == DASH else f", 95 % interval {within}"
-    count = counted(report["num_images"], "test image")
+    count = f"{report['num_images']} {scored(report)}"
     yield f"{percent(report['accuracy'])} of {count} are classified right{about}."
     yield read.calibration("ECE", report["ece"], report["ece_null"], _remedy(report))
     abstained = report["selection"].get("predictive_entropy")
@@ -81,7 +81,9 @@ def readings(report: Numbers) -> Iterator[str]:
         )
     if report["predictive_entropy"] > 0 and report["mutual_information"] > 0:
         share = report["mutual_information"] / report["predictive_entropy"]
-        yield f"{percent(share, 0)} of its uncertainty on test images is epistemic: what more data could take away."
+        yield (
+            f"{percent(share, 0)} of its uncertainty on {scored(report)} is epistemic: what more data could take away."
+        )
     for name, entry in report["ood"].items():
         if score := _finds_by(entry):
             interval = entry["intervals"].get("auroc", {}).get(score)
@@ -120,7 +122,7 @@ def scores(report: Numbers) -> Iterator[Block]:
         "NLL in nats per image. Nineteen of twenty models whose probabilities are right have calibration errors in the "
         "range of the column calibrated models."
     )
-    yield table("Scores of the test images", header, [*_score_rows(report, scaled)], note)
+    yield table(f"Scores of the {scored(report)}", header, [*_score_rows(report, scaled)], note)
     if not scaled and not report.get("calibrated"):
         yield Paragraph("There is no temperature-scaled row: the validation images were trained on.")
     yield _uncertainty_table(report)
@@ -146,7 +148,7 @@ def _score_rows(report: Numbers, scaled: Numbers | None) -> Iterator[list[str]]:
 
 
 def _uncertainty_table(report: Numbers) -> Block:
-    sets = {"test images": report, **report["ood"]}
+    sets = {scored(report): report, **report["ood"]}
     rows = [[label, *(figure(entry, key) for entry in sets.values())] for key, label in _UNCERTAINTIES.items()]
     note = f"Corrected: what the mutual information would be with more draws. {BELOW}"
     return table("Mean uncertainty", ["", *map(words, sets)], _known(rows), note)
