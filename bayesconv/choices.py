@@ -68,7 +68,7 @@ def registry(kind: str) -> Any:
 
     Example:
       >>> registry("ood").names()
-      ('inverted', 'npz', 'photo_patches', 'rotated')
+      ('inverted', 'npz', 'photo_patches', 'rotated', 'time_reversed')
     """
     module, _, attribute = _REGISTRIES[kind].partition(":")
     found = importlib.import_module(module)

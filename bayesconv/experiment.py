@@ -135,7 +135,7 @@ def predict_file(
         predictive = decisions.calibrated(decisions.read_calibration(run, predictive), predictive)
     columns, text = prediction_rows.as_files(predictive, names, decided)
     if suffix == ".parquet":
-        tabulation.write_table(str(target), {**tabulation.columns(predictive, names), **decided})
+        tabulation.write_table(str(target), prediction_rows.as_table(predictive, names, decided))
     elif target is not None:
         save_arrays(target, columns) if suffix == ".npz" else write_text(target, text)
     return text

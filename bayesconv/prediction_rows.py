@@ -29,8 +29,23 @@ def as_files(
         return {**columns, **others}, _as_csv(columns, names, others)
     table = {**tabulation.columns(predictive, names), **others}
     if predictive.mean.ndim > 2:
-        return _columns(predictive), _lines(_by_image(predictive, names))
+        return {**_columns(predictive), **others}, _lines({**_by_image(predictive, names), **others})
     return table, _lines(table)
+
+
+def as_table(
+    predictive: Predictive, names: Sequence[str], decided: Mapping[str, Sequence[Any]] | None = None
+) -> dict[str, Any]:
+    """Columns of a table, a row an image, or a row a pixel, each of which has what was decided for its image.
+
+    Args:
+      predictive: The prediction.
+      names: One a class or target.
+      decided: Further columns, with an entry for each image.
+    """
+    table = tabulation.columns(predictive, names)
+    rows = len(next(iter(table.values()))) // max(len(predictive.mean), 1)
+    return {**table, **{name: np.repeat(np.asarray(values), rows) for name, values in (decided or {}).items()}}
 
 
 def _by_image(predictive: Predictive, names: Sequence[str]) -> dict[str, Any]:

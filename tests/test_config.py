@@ -454,7 +454,8 @@ class TestShippedConfigurations:
         digits = [f"digits_{name}" for name in names]
         ways = ["deterministic", "ensemble", "last_layer", "mc_dropout", "vi"]
         fashion = [f"fashion_mnist_{name}" for name in ways]
-        assert [path.stem for path in CONFIGS] == ["diabetes_student_t", *digits, *fashion, "scenes_unet"]
+        tables_and_series = ["diabetes_student_t", "digit_rows_cnn1d"]
+        assert [path.stem for path in CONFIGS] == [*tables_and_series, *digits, *fashion, "scenes_unet"]
 
     def test_those_on_fashion_mnist_share_data_and_evaluation(self):
         found = [load_config(path) for path in CONFIGS if path.stem.startswith("fashion_mnist")]

@@ -90,9 +90,7 @@ class TestStrangeOnes:
         np.testing.assert_array_equal(rows.train.y, digits.train.y)
 
     def test_sets_of_other_kinds_are_refused(self):
-        with pytest.raises(
-            ValueError, match=r"is made of images\. Received the series of 'digit_rows'"
-        ):
+        with pytest.raises(ValueError, match=r"is made of images\. Received the series of 'digit_rows'"):
             data.photo_patches(data.digit_rows())
         with pytest.raises(ValueError, match=r"'time_reversed' is made of series\. Received the images of 'digits'"):
             data.time_reversed(data.digits())

@@ -10,7 +10,7 @@ from bayesconv.cli import streams
 NAME = "select"
 HELP = "Choose when to abstain: a threshold of uncertainty from the validation images, checked on the test images."
 _LEVEL = 0.95
-# Of evaluation.ALL_SCORES, spelled out, for the module that knows them is slow to import.
+# Of decisions.SCORES, spelled out, for the module that knows them is slow to import.
 SCORES = (
     "max_probability",
     "predictive_entropy",
@@ -19,6 +19,8 @@ SCORES = (
     "energy",
     "variation_ratio",
     "top_class_stddev",
+    "spread",
+    "epistemic_std",
 )
 
 
@@ -28,9 +30,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--risk", type=shared.share, metavar="R", help="share of errors among what is answered")
     target.add_argument("--coverage", type=shared.share, metavar="C", help="share of images to answer")
-    parser.add_argument(
-        "--score", choices=SCORES, default="predictive_entropy", metavar="SCORE", help=", ".join(SCORES)
-    )
+    about = f"{', '.join(SCORES)}; predictive_entropy if unset, of real targets spread"
+    parser.add_argument("--score", choices=SCORES, metavar="SCORE", help=about)
+    about = "when an answer is wrong: a real target off by more than that, or more than that share of an image's pixels"
+    parser.add_argument("--tolerance", type=float, metavar="T", help=about)
     level = parser.add_mutually_exclusive_group()
     about = "with --risk, how surely new images keep it; 0.95 if unset"
     level.add_argument("--level", type=shared.share, metavar="LEVEL", help=about)
@@ -46,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError(f"A guarantee is of a risk. Received {given} with --coverage; leave it out, or give --risk.")
     with streams.quiet_imports():
         from bayesconv import decisions, evaluation, runs
-    chosen = {key: getattr(arguments, key) for key in ("risk", "coverage", "score", "held_out")}
+    chosen = {key: getattr(arguments, key) for key in ("risk", "coverage", "score", "tolerance", "held_out")}
     level = None if arguments.no_guarantee else arguments.level or _LEVEL
     with evaluation.manner(keeps=not arguments.no_cache, progress=streams.is_terminal()):
         result = decisions.select(arguments.run, confidence_level=level, **chosen)

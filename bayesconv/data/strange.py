@@ -81,7 +81,9 @@ def time_reversed(dataset: Dataset) -> Array:
 
 @OOD.register("inverted")
 def inverted(dataset: Dataset) -> Array:
-    """The test images with light and dark exchanged; of series and tables, the smallest value with the largest.
+    """The test images with light and dark exchanged.
+
+    Of series and tables, small and large values are.
 
     Returns:
       `[M, H, W, C]`, or as the data are.

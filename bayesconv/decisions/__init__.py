@@ -4,6 +4,7 @@ Each is fitted to held-out images, checked on the test images, and written to th
 `bayesconv predict` takes it.
 """
 
+from bayesconv.decisions.answers import SCORES
 from bayesconv.decisions.calibrating import METHODS as CALIBRATIONS
 from bayesconv.decisions.calibrating import calibrate
 from bayesconv.decisions.calibration import Calibration, calibrated, fit_calibration
@@ -16,6 +17,7 @@ from bayesconv.decisions.tables import calibration_table, conformal_table, selec
 __all__ = [
     "CALIBRATIONS",
     "CONFORMAL_METHODS",
+    "SCORES",
     "Calibration",
     "calibrate",
     "calibrated",

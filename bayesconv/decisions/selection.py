@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from bayesconv import metrics, runs
+from bayesconv.decisions.answers import TASKS, answers_of, check_score, check_tolerance, unsure
 from bayesconv.decisions.held_out import LEVEL, basis, binomial
 from bayesconv.evaluation.intervals import or_none
-from bayesconv.evaluation.uncertainties import ALL_SCORES, uncertainty_scores, wrong
 from bayesconv.files import write_text
-from bayesconv.registry import unknown_name_message
 
 
 def select(
@@ -19,7 +18,8 @@ def select(
     *,
     risk: float | None = None,
     coverage: float | None = None,
-    score: str = "predictive_entropy",
+    score: str | None = None,
+    tolerance: float | None = None,
     confidence_level: float | None = 0.95,
     held_out: str | Path | None = None,
 ) -> dict[str, Any]:
@@ -29,7 +29,12 @@ def select(
       run_dir: The run folder.
       risk: The share of errors to tolerate among the images that are answered.
       coverage: The share of images to answer; give this or `risk`.
-      score: Which uncertainty; one of `evaluation.ALL_SCORES`.
+      score: Which uncertainty. Of classes one of `evaluation.ALL_SCORES`, by default `"predictive_entropy"`; of real
+        targets `"spread"`, the mean standard deviation or width of the targets, or `"epistemic_std"`; of classes of
+        pixels the mean over an image of `"predictive_entropy"`, `"expected_entropy"`, `"mutual_information"` or
+        `"max_probability"`.
+      tolerance: When an answer is wrong: if a real target is off by more than that, in its unit, or more than that
+        share of an image's pixels are wrong. Needed for these two, and for no other.
       confidence_level: With `risk`, the probability with which new images keep it, over the choice of the validation
         images; None takes the threshold that meets it just here, which new images miss about every other time.
       held_out: An `.npz` file of labelled images to choose on instead.
@@ -40,16 +45,18 @@ def select(
       `abstain` from then on.
 
     Raises:
-      ValueError: If not one target is given, it is out of range, the run has no such score, or the validation images
-        were trained on and no file is given.
+      ValueError: If not one target is given, it is out of range, the run has no such score, a tolerance is missing or
+        not needed, or the validation images were trained on and no file is given.
     """
     if (risk is None) == (coverage is None):
         raise ValueError(f"Choose a risk or a coverage. Received {'neither' if risk is None else 'both'}.")
-    if score not in ALL_SCORES:
-        raise ValueError(unknown_name_message("uncertainty", score, ALL_SCORES))
-    made = basis(runs.load_run(run_dir), held_out)
-    u = _score(made.fitted, score, made.run.has_several_functions)
-    losses = wrong(made.fitted, made.held_out.y)
+    run = runs.load_run(run_dir)
+    answers = answers_of(run)
+    score = check_score(answers, score)
+    check_tolerance(answers, tolerance)
+    made = basis(run, held_out, tasks=TASKS)
+    u, losses = unsure(run, made.fitted, score), answers.is_wrong(made.fitted, made.held_out.y, made.dataset, tolerance)
+    tested = answers.is_wrong(made.test, made.dataset.test.y, made.dataset, tolerance)
     if coverage is not None:
         target: dict[str, Any] = {"coverage": coverage}
         chosen = metrics.selection(u, losses, threshold=metrics.threshold_for_coverage(u, coverage=coverage))
@@ -58,15 +65,14 @@ def select(
         chosen = metrics.threshold_for_risk(u, losses, risk=risk, confidence_level=confidence_level)
     result = {
         "score": score,
+        "tolerance": tolerance,
         "target": target,
         "threshold": or_none(chosen.threshold),
         **made.record,
         "validation": {name: or_none(getattr(chosen, name)) for name in ("coverage", "risk", "risk_bound")},
-        "test": _checked(
-            _score(made.test, score, made.run.has_several_functions), wrong(made.test, made.dataset.test.y), chosen
-        ),
+        "test": _checked(unsure(run, made.test, score), tested, chosen),
     }
-    write_text(made.run.folder / runs.SELECTION, json.dumps(result, indent=2, allow_nan=False) + "\n")
+    write_text(run.folder / runs.SELECTION, json.dumps(result, indent=2, allow_nan=False) + "\n")
     return result
 
 
@@ -80,13 +86,3 @@ def _checked(uncertainty: Any, losses: Any, chosen: metrics.Selection) -> dict[s
         "risk_of_all": binomial(losses.sum(), len(losses)),
         "level": LEVEL,
     }
-
-
-def _score(predictive: Any, score: str, has_several: bool) -> Any:
-    known = uncertainty_scores(predictive, has_several=has_several)
-    if score not in known:
-        raise ValueError(
-            f"{score} is of draws that differ, or of logits that were kept, which this run's predictions do not have. "
-            f"Choose one of {sorted(known)}."
-        )
-    return known[score]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from bayesconv import evaluation, runs
+from bayesconv.decisions.answers import unsure
 from bayesconv.decisions.calibration import Calibration, calibrated
 from bayesconv.decisions.held_out import made_by
 from bayesconv.decisions.sets import intervals_of, sets_of
 from bayesconv.evaluation.kept import variables_hash
-from bayesconv.evaluation.uncertainties import uncertainty_scores
 from bayesconv.prediction import Predictive
 from bayesconv.runs import Run
 
@@ -72,7 +72,8 @@ def decision_columns(run: Run, predictive: Predictive, class_names: Sequence[str
     selection, sets = (_read(run, name, predictive) for name in (runs.SELECTION, runs.CONFORMAL))
     if selection is not None:
         threshold = -np.inf if selection["threshold"] is None else selection["threshold"]
-        columns["abstain"] = [int(is_unsure) for is_unsure in _score(run, selection["score"], predictive) > threshold]
+        scores = _unsure(run, predictive, selection["score"])
+        columns["abstain"] = [int(is_unsure) for is_unsure in scores > threshold]
     if sets is not None and sets["method"] == "cqr":
         for end, values in zip(("lower", "upper"), intervals_of(sets, predictive), strict=True):
             columns |= {f"conformal_{end}_{name}": values[:, t].tolist() for t, name in enumerate(class_names)}
@@ -82,14 +83,14 @@ def decision_columns(run: Run, predictive: Predictive, class_names: Sequence[str
     return columns
 
 
-def _score(run: Run, name: str, predictive: Predictive) -> Any:
-    scores = uncertainty_scores(predictive, has_several=run.has_several_functions)
-    if name not in scores:
+def _unsure(run: Run, predictive: Predictive, score: str) -> Any:
+    try:
+        return unsure(run, predictive, score)
+    except ValueError as error:
         raise ValueError(
-            f"{run.folder / runs.SELECTION} abstains by {name}, which takes draws that are kept. Those of this many "
+            f"{run.folder / runs.SELECTION} abstains by {score}, which takes draws that are kept. Those of this many "
             "images were not: predict fewer at a time, or select by another --score."
-        )
-    return scores[name]
+        ) from error
 
 
 def _read(run: Run, name: str, predictive: Predictive | None) -> dict[str, Any] | None:

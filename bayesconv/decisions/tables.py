@@ -48,7 +48,12 @@ def selection_table(result: Mapping[str, Any]) -> str:
         ["  95 % interval", *(_ends(test[key], ".1%") for key in ("coverage", "risk", "risk_of_all"))],
     ]
     heading = f"abstain where {result['score']} > {result['threshold']:.6g}, for {_target(target)}{_posterior(result)}"
-    return "\n".join([heading, "", *aligned(rows)]) + "\n"
+    wrong = (
+        []
+        if result["tolerance"] is None
+        else [f"An answer is wrong if it is off by more than {result['tolerance']:g}."]
+    )
+    return "\n".join([heading, *wrong, "", *aligned(rows)]) + "\n"
 
 
 def conformal_table(result: Mapping[str, Any]) -> str:

@@ -67,7 +67,9 @@ def selection(found: Numbers) -> Iterator[Block]:
     ]
     caption = f"Abstention where {found['score']} > {found['threshold']:.6g}, for {target}"
     header = ["share of images", "chosen on", "test", "95 % interval"]
-    yield table(caption, header, rows, _fitted_to(found))
+    tolerance = found.get("tolerance")
+    wrong = "" if tolerance is None else f" An answer is wrong if it is off by more than {tolerance:g}."
+    yield table(caption, header, rows, _fitted_to(found) + wrong)
 
 
 def conformal(found: Numbers) -> Iterator[Block]:

@@ -12,9 +12,9 @@ from scipy.stats import beta
 from sklearn.isotonic import IsotonicRegression
 
 import bayesconv as bc
-from bayesconv import cli, config, decisions, evaluation, experiment, runs
+from bayesconv import cli, config, decisions, evaluation, experiment, prediction_rows, runs
 from bayesconv.config import load_config
-from bayesconv.decisions import held_out, sets
+from bayesconv.decisions import answers, held_out, sets
 
 pytestmark = pytest.mark.slow
 
@@ -254,6 +254,115 @@ class TestSelect:
         assert not (copied_run / "selection.json").exists()
 
 
+@pytest.fixture(scope="module")
+def regression_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "regression"
+    config = load_config("configs/diabetes_student_t.yaml", ["training.epochs=5", "evaluation.num_samples=6"])
+    experiment.train(config, folder, progress=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pixel_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "pixels"
+    sizes = ["data.train_size=64", "data.validation_size=40", "data.test_size=30"]
+    config = load_config("configs/scenes_unet.yaml", ["training.epochs=1", "evaluation.num_samples=2", *sizes])
+    experiment.train(config, folder, progress=False)
+    return folder
+
+
+def check_selection(result, scores, wrong):
+    """Against what the numbers are by definition, with scores and losses of the validation and the test part."""
+    (known, tested), (known_wrong, test_wrong) = scores, wrong
+    kept, test_kept = known <= result["threshold"] * (1 + 1e-5), tested <= result["threshold"] * (1 + 1e-5)
+    assert result["validation"]["coverage"] == pytest.approx(kept.mean())
+    assert result["validation"]["risk"] == pytest.approx(known_wrong[kept].mean())
+    assert result["test"]["num_kept"] == test_kept.sum()
+    assert result["test"]["risk"]["value"] == pytest.approx(test_wrong[test_kept].mean())
+    assert result["test"]["risk_of_all"]["value"] == pytest.approx(test_wrong.mean())
+
+
+class TestSelectOfOtherTasks:
+    @pytest.mark.parametrize("target", [{"coverage": 0.6}, {"risk": 0.5, "confidence_level": None}])
+    def test_real_numbers_are_wrong_if_they_are_off_by_more_than_the_tolerance(self, regression_run, target):
+        result = decisions.select(regression_run, tolerance=0.8, **target)
+        run = runs.load_run(regression_run)
+        dataset = run.dataset()
+        parts = [dataset.validation, dataset.test]
+        predicted = [evaluation.predict(run, part.x) for part in parts]
+        scores = [one.total_std[:, 0] for one in predicted]
+        wrong = [(np.abs(one.mean - part.y) > 0.8)[:, 0] for one, part in zip(predicted, parts, strict=True)]
+        assert (result["score"], result["tolerance"]) == ("spread", 0.8)
+        assert 0 < wrong[1].mean() < 1
+        check_selection(result, scores, wrong)
+
+    def test_the_epistemic_part_alone_abstains_too_and_reaches_predictions(self, regression_run, tmp_path, capsys):
+        arguments = ["--coverage", "0.5", "--tolerance", "1", "--score", "epistemic_std"]
+        assert cli.main(["select", str(regression_run), *arguments]) == 0
+        assert "An answer is wrong if it is off by more than 1.\n" in capsys.readouterr().out
+        run = runs.load_run(regression_run)
+        x = run.dataset().test.x
+        np.save(tmp_path / "x.npy", x)
+        experiment.predict_file(regression_run, tmp_path / "x.npy", tmp_path / "p.npz")
+        threshold = json.loads((regression_run / "selection.json").read_text())["threshold"]
+        expected = evaluation.predict(run, x).std[:, 0] > threshold * (1 + 1e-5)
+        with np.load(tmp_path / "p.npz") as found:
+            np.testing.assert_array_equal(found["abstain"], expected)
+        assert cli.main(["report", str(regression_run)]) == 0
+        assert "An answer is wrong if it is off by more than 1." in (regression_run / "report.html").read_text()
+
+    @pytest.mark.parametrize("score", ["predictive_entropy", "max_probability"])
+    def test_images_are_wrong_if_too_many_of_their_pixels_are(self, pixel_run, score, tmp_path):
+        run = runs.load_run(pixel_run)
+        dataset = run.dataset()
+        parts = [dataset.validation, dataset.test]
+        predicted = [evaluation.predict(run, part.x) for part in parts]
+        shares = [(one.mean.argmax(-1) != part.y).mean(axis=(1, 2)) for one, part in zip(predicted, parts, strict=True)]
+        tolerance = float(np.median(shares[0]))
+        result = decisions.select(pixel_run, coverage=0.5, score=score, tolerance=tolerance)
+        maps = {"predictive_entropy": lambda p: p.predictive_entropy, "max_probability": lambda p: 1 - p.mean.max(-1)}
+        scores = [maps[score](one).mean(axis=(1, 2)) for one in predicted]
+        check_selection(result, scores, [share > tolerance for share in shares])
+        np.save(tmp_path / "x.npy", dataset.test.x[:7])
+        lines = experiment.predict_file(pixel_run, tmp_path / "x.npy", tmp_path / "p.npz").splitlines()
+        abstained = (scores[1][:7] > result["threshold"] * (1 + 1e-5)).astype(int)
+        assert [int(line.rpartition(",")[2]) for line in lines[1:]] == abstained.tolist()
+        with np.load(tmp_path / "p.npz") as found:
+            np.testing.assert_array_equal(found["abstain"], abstained)
+        table = prediction_rows.as_table(predicted[1], dataset.class_names, {"abstain": np.arange(30)})
+        np.testing.assert_array_equal(table["abstain"], table["image"])
+
+    def test_pixels_that_do_not_count_are_neither_right_nor_wrong(self):
+        labels = np.array([[[0, 1], [255, 255]], [[255, 255], [255, 255]]])
+        predictive = SimpleNamespace(mean=np.broadcast_to([0.9, 0.1], [2, 2, 2, 2]))  # the class 0 everywhere
+        judged = answers._BY_TASK["segmentation"].is_wrong
+        dataset = SimpleNamespace(ignored_label=255)
+        np.testing.assert_array_equal(judged(predictive, labels, dataset, 0.4), [1, 0])  # half of two; none of none
+        np.testing.assert_array_equal(judged(predictive, labels, dataset, 0.5), [0, 0])
+
+    def test_of_several_targets_the_worst_counts(self):
+        predictive = SimpleNamespace(mean=np.array([[0.0, 0.0], [0.0, 0.0]]))
+        judged = answers._BY_TASK["regression"].is_wrong
+        np.testing.assert_array_equal(judged(predictive, np.array([[0.1, -0.9], [0.5, 0.5]]), None, 0.5), [1, 0])
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({}, "wrong if it is off by more than a tolerance, in the unit of the targets. Received None"),
+            ({"tolerance": -1.0}, "Received -1.0; give --tolerance, a number that is not negative"),
+            ({"tolerance": float("nan")}, "Received nan"),
+            ({"tolerance": 1.0, "score": "predictive_entropy"}, "Unknown uncertainty 'predictive_entropy'"),
+        ],
+    )
+    def test_what_does_not_suit_real_numbers_is_refused(self, regression_run, options, message):
+        with pytest.raises(ValueError, match=message):
+            decisions.select(regression_run, coverage=0.5, **options)
+
+    def test_a_class_is_right_or_wrong(self, copied_run):
+        with pytest.raises(ValueError, match=r"class is right or wrong\. Received the tolerance 0\.1"):
+            decisions.select(copied_run, coverage=0.5, tolerance=0.1)
+
+
 class TestConformal:
     @pytest.mark.parametrize("method", ["thr", "aps", "raps"])
     def test_sets_are_those_of_the_metrics_and_reach_predictions(self, copied_run, predicted, digits, tmp_path, method):
@@ -369,7 +478,7 @@ class TestCommandLine:
 
         assert calibrate.METHODS == decisions.CALIBRATIONS
         assert conformal.METHODS == decisions.CONFORMAL_METHODS
-        assert select.SCORES == evaluation.ALL_SCORES
+        assert select.SCORES == decisions.SCORES
 
 
 def test_an_interval_of_nothing_has_no_ends():
