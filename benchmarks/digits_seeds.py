@@ -1,8 +1,10 @@
 """Accuracy, calibration and out-of-distribution detection on the digits: every shipped configuration, five seeds.
 
-    python -m benchmarks.digits_seeds [--seeds 5] [--out benchmarks/results/digits.json] [--runs runs/results]
+    python -m benchmarks.digits_seeds [--seeds 5] [--configs digits_flipout ...]
+        [--out benchmarks/results/digits.json] [--runs runs/results]
 
-Prints the table of the README. Runs are kept, so that an interrupted benchmark goes on where it stopped.
+Prints the tables of the README. Runs are kept, so that an interrupted benchmark goes on where it stopped. What the file
+has of other configurations than those that are named is kept.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ CONFIGS = (
     "digits_reparameterization",
     "digits_laplace_prior",
     "digits_flipout_temperature1",
+    "digits_mc_dropout",
+    "digits_ensemble",
 )
 SCORES = ("accuracy", "nll", "brier", "ece")
 UNCERTAINTIES = ("mutual_information", "predictive_entropy")
@@ -61,10 +65,10 @@ def temperature_scaled(run: runs.Run, seed: int, root: Path) -> dict[str, Any]:
     return {**metrics.classification_report(probs, labelled.test.y), "ood": {}}
 
 
-def collect(seeds: int, root: Path) -> dict[str, list[dict[str, Any]]]:
+def collect(names: Sequence[str], seeds: int, root: Path) -> dict[str, list[dict[str, Any]]]:
     """All reports, by configuration."""
     reports: dict[str, list[dict[str, Any]]] = {}
-    for name in tqdm(CONFIGS, unit="configuration"):
+    for name in tqdm(names, unit="configuration"):
         for seed in range(seeds):
             run, report = report_of(name, seed, root)
             reports.setdefault(name, []).append(report)
@@ -144,14 +148,19 @@ def _figures(report: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: report[name] for name in names if name in report}, "ood": strange}
 
 
+def _written(path: Path) -> dict[str, list[dict[str, Any]]]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))["reports"]) if path.is_file() else {}
+
+
 def main() -> None:
     """Runs, prints and writes everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--out", default="benchmarks/results/digits.json")
+    parser.add_argument("--configs", nargs="+", choices=CONFIGS, default=list(CONFIGS), metavar="NAME")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/digits.json"))
     parser.add_argument("--runs", type=Path, default=Path("runs/results"))
     arguments = parser.parse_args()
-    reports = collect(arguments.seeds, arguments.runs)
+    reports = {**_written(arguments.out), **collect(arguments.configs, arguments.seeds, arguments.runs)}
     print("\n\n".join([scores_table(reports), ood_table(reports), comparison(reports)]))
     versions = {"tensorflow": tf.__version__, "bayesconv": bc.__version__, "python": platform.python_version()}
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
