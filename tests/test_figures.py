@@ -229,8 +229,27 @@ class TestRealTargets:
             "learning_curves", "epistemic_std_inverted", "spread_inverted", "roc_inverted", "out_of_distribution",
             "shift_rmse", "shift_nll", "predicted_against_true", "quantile_calibration", "interval_coverage",
             "error_coverage", "predictive_bands", "signal_to_noise", "pruning", "weight_histograms",
-            "weight_densities", "kl_by_layer",
+            "weight_densities", "kl_by_layer", "prior_predictive",
         ]  # fmt: skip
+
+    def test_functions_of_the_priors_are_drawn_along_the_input(self, regression):
+        ax = _drawn(regression, "prior_predictive")["prior_predictive"]
+        lines = [line.get_xydata() for line in ax.get_lines()]
+        assert len(lines) == 12 + 1  # and their mean
+        np.testing.assert_allclose(lines[-1][:, 1], np.mean([line[:, 1] for line in lines[:-1]], axis=0), rtol=1e-5)
+        low, high = regression.dataset.train.x.min(), regression.dataset.train.x.max()
+        assert (lines[0][0, 0], lines[0][-1, 0]) == pytest.approx((low, high))
+        outputs = bc.sample_prior(regression.run.model, np.array([[low]], np.float32), num_samples=12, seed=0)
+        np.testing.assert_allclose([line[0, 1] for line in lines[:-1]], outputs[:, 0, 0], rtol=1e-4, atol=1e-5)
+
+    def test_quantiles_are_held_to_their_levels(self, tmp_path):
+        subject = _line(tmp_path, "{name: quantiles, levels: [0.1, 0.5, 0.9]}", 3)
+        drawn = _drawn(subject)
+        assert "interval_coverage" not in drawn
+        line = drawn["quantile_calibration"].get_lines()[0]
+        y = subject.dataset.test.y
+        expected = [np.mean(y < subject.test.quantile(level)) for level in (0.1, 0.5, 0.9)]
+        np.testing.assert_allclose(line.get_xydata(), np.transpose([(0.1, 0.5, 0.9), expected]), rtol=1e-6)
 
     def test_without_a_variance_those_of_the_distribution_remain(self, tmp_path):
         drawn = _drawn(_line(tmp_path, "{name: student_t, df: 2.0}", 2))

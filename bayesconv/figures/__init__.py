@@ -95,8 +95,8 @@ FIGURES: tuple[Figure, ...] = (
     Figure(regression.predicted_against_true, "real targets", _regresses),
     Figure(
         regression.quantile_calibration,
-        "real targets, a likelihood with a density, draws that were kept",
-        _both(_regresses, regression.has_density),
+        "real targets, draws that were kept",
+        _both(_regresses, regression.has_quantiles),
     ),
     Figure(
         regression.error_coverage,
@@ -116,7 +116,11 @@ FIGURES: tuple[Figure, ...] = (
     Figure(posteriors.weight_densities, _POSTERIORS, _has_posteriors),
     Figure(posteriors.kernels, f"{_POSTERIORS}, convolutions", _has_posteriors),
     Figure(posteriors.kl_by_layer, _POSTERIORS, _has_posteriors),
-    Figure(posteriors.prior_predictive, f"{_POSTERIORS}, {_CLASSES}", _both(_has_posteriors, _classifies)),
+    Figure(
+        posteriors.prior_predictive,
+        f"{_POSTERIORS}, {_CLASSES} or real targets of a single input",
+        _both(_has_posteriors, lambda s: _classifies(s) or (_regresses(s) and regression.has_one_input(s))),
+    ),
 )
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from scipy.special import softmax
 
 from bayesconv import plotting
 from bayesconv.figures import weight_arrays
 from bayesconv.figures.subject import Subject
 from bayesconv.layers import Convolution
+from bayesconv.objectives import as_likelihood
 from bayesconv.prior_predictive import sample_prior
 
 Drawn = Iterator[tuple[str, Any]]
 _MOST_KERNELS, _MOST_DENSITIES = 2, 4  # layers of which they are shown
-_PRIOR_DRAWS, _PRIOR_IMAGES = 12, 200
+_PRIOR_DRAWS, _PRIOR_IMAGES, _PRIOR_PLACES = 12, 200, 201
 
 
 def signal_to_noise(subject: Subject) -> Drawn:
@@ -54,10 +56,28 @@ def kl_by_layer(subject: Subject) -> Drawn:
 
 
 def prior_predictive(subject: Subject) -> Drawn:
-    """Classes that functions drawn from the priors give to test images."""
-    images = subject.dataset.test.x[:_PRIOR_IMAGES]
+    """Functions drawn from the priors: the classes they give to test images, or their values along the only input."""
+    is_regression = subject.task == "regression"
+    inputs = _along_the_only_input(subject) if is_regression else subject.dataset.test.x[:_PRIOR_IMAGES]
     try:
-        outputs = sample_prior(subject.run.model, images, num_samples=_PRIOR_DRAWS, seed=subject.run.config.seed)
+        outputs = sample_prior(subject.run.model, inputs, num_samples=_PRIOR_DRAWS, seed=subject.run.config.seed)
     except ValueError:  # an improper prior has no draws, and so no such figure
         return
-    yield "prior_predictive", plotting.prior_predictive_classes(softmax(outputs, axis=-1))
+    if is_regression:
+        yield from _prior_functions(subject, inputs.ravel(), outputs)
+    else:
+        yield "prior_predictive", plotting.prior_predictive_classes(softmax(outputs, axis=-1))
+
+
+def _along_the_only_input(subject: Subject) -> Any:
+    x = subject.dataset.train.x
+    return np.linspace(x.min(), x.max(), _PRIOR_PLACES, dtype=np.float32).reshape(-1, *x.shape[1:])
+
+
+def _prior_functions(subject: Subject, places: Any, outputs: Any) -> Drawn:
+    expected = np.asarray(as_likelihood(subject.run.config.objective.likelihood.identifier).mean(outputs))
+    names = subject.dataset.class_names
+    for t, name in enumerate(names):
+        ax = plotting.prior_predictive(places, expected[..., t])
+        ax.set_ylabel(f"{name} under the prior")
+        yield "prior_predictive" if len(names) == 1 else f"prior_predictive_{t}", ax

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesconv import plotting
 from bayesconv.evaluation import real_targets
+from bayesconv.evaluation.quantile_scores import below_quantiles
 from bayesconv.figures.subject import Subject
 
 Drawn = Iterator[tuple[str, Any]]
@@ -27,6 +28,11 @@ def predicted_against_true(subject: Subject) -> Drawn:
 
 def quantile_calibration(subject: Subject) -> Drawn:
     """Shares of the test targets below predicted quantiles, and inside of predicted intervals."""
+    if levels := real_targets.known_levels(subject.test):
+        below = below_quantiles(subject.test, _targets(subject))
+        named = {name: below[:, t] for t, name in enumerate(subject.dataset.class_names)}
+        yield "quantile_calibration", plotting.quantile_shares(named, levels)
+        return
     pit = subject.test.cdf(_targets(subject))
     by_target = {name: pit[:, t] for t, name in enumerate(subject.dataset.class_names)}
     yield "quantile_calibration", plotting.quantile_calibration(by_target)
@@ -69,9 +75,9 @@ def has_variance(subject: Subject) -> bool:
     return real_targets.has_moments(subject.test)
 
 
-def has_density(subject: Subject) -> bool:
-    """Whether the likelihood has a distribution function, and the draws behind it were kept."""
-    return real_targets.has_density(subject.test)
+def has_quantiles(subject: Subject) -> bool:
+    """Whether the likelihood has quantiles, all of them or some, and the draws behind them were kept."""
+    return real_targets.has_density(subject.test) or bool(real_targets.known_levels(subject.test))
 
 
 def has_one_input(subject: Subject) -> bool:

@@ -20,7 +20,7 @@ from bayesconv.plotting.kl import kl_by_layer
 from bayesconv.plotting.pixel_calibration import pixel_reliability_diagram
 from bayesconv.plotting.prior_predictive import prior_predictive, prior_predictive_classes
 from bayesconv.plotting.pruning import pruning_curve
-from bayesconv.plotting.quantile_calibration import quantile_calibration
+from bayesconv.plotting.quantile_calibration import quantile_calibration, quantile_shares
 from bayesconv.plotting.ranked_images import ranked_images
 from bayesconv.plotting.regression import predicted_against_true, predictive_bands
 from bayesconv.plotting.roc import roc_curves
@@ -52,6 +52,7 @@ __all__ = [
     "prior_predictive_classes",
     "pruning_curve",
     "quantile_calibration",
+    "quantile_shares",
     "ranked_images",
     "reliability_diagram",
     "risk_coverage",

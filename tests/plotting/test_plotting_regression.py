@@ -71,3 +71,18 @@ def test_the_band_holds_a_perfect_model_with_the_stated_probability():
     assert (stats.binom.sf(high, 40, levels) <= 0.05).all()
     assert (stats.binom.cdf(low, 40, levels) >= 0.05).all()
     assert (stats.binom.sf(high - 1, 40, levels) >= 0.05).all()
+
+
+def test_shares_of_a_few_quantiles_and_the_range_of_a_perfect_model():
+    rng = np.random.default_rng(0)
+    levels, y = np.array([0.1, 0.5, 0.9]), rng.normal(size=300)
+    below = y[:, np.newaxis] < stats.norm.ppf(levels, scale=0.5)  # predicted too narrow
+    ax = plotting.quantile_shares({"net": below}, levels, level=0.95)
+    line = ax.get_lines()[0].get_xydata()
+    np.testing.assert_allclose(line, np.stack([levels, below.mean(axis=0)], axis=1))
+    bars = np.array(ax.collections[0].get_segments())
+    np.testing.assert_allclose(bars[:, 0, 1] * 300, stats.binom.ppf(0.025, 300, levels))
+    np.testing.assert_allclose(bars[:, 1, 1] * 300, stats.binom.ppf(0.975, 300, levels))
+    assert line[0, 1] > bars[0, 1, 1]
+    assert line[2, 1] < bars[2, 0, 1]
+    assert ax.get_legend().get_texts()[0].get_text() == f"net: error {np.abs(line[:, 1] - levels).mean():.3f}"

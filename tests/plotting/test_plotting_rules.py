@@ -28,6 +28,7 @@ STD = np.full(60, 0.3)
 KL = {name: 3.3 * len(values) for name, values in LAYERS.items()}
 SIZES = {name: len(values) for name, values in LAYERS.items()}
 NAMES = [f"class {k}" for k in range(10)]
+LEVELS = np.arange(1, 11) / 11
 
 ONE = {
     "calibration_overlay": lambda ax: plotting.calibration_overlay({"before": CURVE, "after": CURVE}, ax),
@@ -43,6 +44,7 @@ ONE = {
     "pruning_curve": lambda ax: plotting.pruning_curve(LAYERS, ax),
     "quantile_calibration": lambda ax: plotting.quantile_calibration({"one": PROBS[:, 0], "two": PROBS[:, 1]}, ax),
     "interval calibration": lambda ax: plotting.quantile_calibration({"a net": PROBS[:, 0]}, ax, intervals=True),
+    "quantile_shares": lambda ax: plotting.quantile_shares({"one": PROBS < 0.1, "two": PROBS < 0.2}, LEVELS, ax),
     "reliability_diagram": lambda ax: plotting.reliability_diagram(CURVE, ax, ece=0.1, error_bars=0.9),
     "risk_coverage": lambda ax: plotting.risk_coverage({"one": STD, "two": PROBS[:, 0]}, PROBS[:, 1] > 0.1, ax),
     "roc_curves": lambda ax: plotting.roc_curves(metrics.ood_scores(LOGITS), metrics.ood_scores(LOGITS / 2), ax),
@@ -141,6 +143,9 @@ WRONG = [
     (lambda: plotting.quantile_calibration({"a": [1.5]}), r"\[0, 1\].*for 'a'"),
     (lambda: plotting.quantile_calibration({"a": [np.nan]}), r"\[0, 1\]"),
     (lambda: plotting.quantile_calibration({"a": [0.5]}, level=90), "no percentage. Received 90"),
+    (lambda: plotting.quantile_shares({}, [0.5]), "`below` must name at least one model"),
+    (lambda: plotting.quantile_shares({"a": [[True, False]]}, [0.5]), r"`below` must be \[N, 1\].*\[1, 2\] for 'a'"),
+    (lambda: plotting.quantile_shares({"a": [[True]]}, [1.0]), r"strictly between 0 and 1. Received \[1.0\]"),
     (lambda: plotting.ranked_images(np.zeros([4, 8, 8]), {}), "`scores` must name at least one"),
     (lambda: plotting.ranked_images(np.zeros([4, 8, 8]), {"a": [1.0]}), r"\[4\] finite.*\[1\] for 'a'"),
     (lambda: plotting.ranked_images(np.zeros([4, 8, 8]), {"a": range(4)}), "N / 2 = 2. Received 8"),
