@@ -131,4 +131,7 @@ def _shift_in_time(series: Array, rng: Generator, steps: int, fill: float) -> Ar
 
 def _check_images(images: Array) -> None:
     if images.ndim != 4:
-        raise ValueError(f"Augmentations change images [N, H, W, C]. Received shape {list(images.shape)}.")
+        raise ValueError(
+            f"Augmentations change images [N, H, W, C], and shift changes series [N, T, C]. Received shape "
+            f"{list(images.shape)}."
+        )

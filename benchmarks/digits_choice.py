@@ -31,7 +31,7 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     },
 }
 EDITS = ("data.refit=false", "evaluation.ood=[]", "evaluation.corruptions=[]", "evaluation.bootstrap=0")
-EPOCHS = {"deterministic": ("training.epochs=130",)}  # twice as many as are best, so that the best is among them
+EPOCHS = {"deterministic": ("training.epochs=130",)}  # twice as many as are best; a cosine schedule is as long as that
 Rows = list[dict[str, Any]]
 
 
@@ -46,7 +46,10 @@ def search(grid: str, seeds: int, jobs: int, root: Path) -> Rows:
     """
     config, folder = Path("configs") / f"digits_{grid}.yaml", root / grid
     edits = [*EDITS, *EPOCHS.get(grid, ())]
-    sweeps.sweep(config, GRIDS[grid], seeds=seeds, edits=edits, out=folder, jobs=jobs, split="validation")
+    options: dict[str, Any] = {"jobs": jobs, "split": "validation", "extend": (folder / "sweep.json").is_file()}
+    done = sweeps.sweep(config, GRIDS[grid], seeds=seeds, edits=edits, out=folder, **options)
+    if failed := done.with_status(sweeps.manifest.FAILED):
+        raise RuntimeError(f"A choice is made among all settings. {len(failed)} runs failed: see {folder / 'logs'}.")
     found = comparison.compare([folder], metrics=["nll", "accuracy"], per_image=False, split="validation")
     return sorted(map(_row, found.rows), key=lambda row: row["nll"])
 

@@ -45,7 +45,8 @@ class TestArchives:
         [
             ({"x_train": np.zeros([30, 4, 4, 3])}, r"series \[N, T\] or \[N, T, C\] and not empty\. Received shape"),
             ({"x_train": np.full([30, 16, 3], np.nan)}, r"NaN or infinite ones in 30 series"),
-            ({"y_train": np.zeros([30, 16, 3], int)}, r"labels of every step"),
+            ({"y_train": np.zeros([30, 16, 3], int)}, r"labels of every step; cut windows"),
+            ({"y_train": np.zeros([30, 16], int)}, r"labels of every step; cut windows"),
             ({"x_test": np.zeros([30, 15, 3])}, r"must have one shape"),
         ],
     )
@@ -155,5 +156,7 @@ def test_a_model_for_series_says_so_for_images(tmp_path):
     from bayesconv.sections import RunConfig
 
     config = RunConfig.model_validate({"data": "digits", "model": {"name": "cnn1d"}})
-    with pytest.raises((ConfigError, ValueError), match=r"This model takes series \[T, C\]\. Received \[8, 8, 1\]"):
+    with pytest.raises(
+        (ConfigError, ValueError), match=r"takes series \[T, C\]\. Received \[8, 8, 1\]; of an npz file data\.series"
+    ):
         experiment.train(config, tmp_path / "run", progress=False)

@@ -9,7 +9,7 @@ from bayesconv.cli import arguments as shared
 from bayesconv.cli import streams
 
 NAME = "predict"
-HELP = "Predict the images, or the rows of a table, of a file."
+HELP = "Predict the images, series, or rows of a table, of a file."
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -75,6 +75,7 @@ class Comparison:
       best: By metric, the names of the best, several if they tie; metrics without a direction have none.
       level: Of all intervals.
       notes: What was left out, and why.
+      split: What the scores are of, `"test"` or `"validation"` images.
     """
 
     metrics: tuple[str, ...]
@@ -83,6 +84,7 @@ class Comparison:
     best: Mapping[str, tuple[str, ...]]
     level: float
     notes: tuple[str, ...]
+    split: str = splits.TEST
 
     def as_json(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
@@ -140,6 +142,7 @@ def compare(
         best=_best(rows, chosen),
         level=level,
         notes=tuple(notes),
+        split=split,
     )
 
 

@@ -159,7 +159,7 @@ def _notes(comparison: Comparison) -> list[str]:
     if len(comparison.rows) > 1:
         notes.append(
             f"Differences with {percent} intervals. Over seeds: paired t-test, would it be so with other seeds? Over "
-            "images: sign-flip\nor McNemar's test, would it be so on other test images? p-values adjusted by Holm's "
+            "images: sign-flip\nor McNemar's test, would it be so on other images? p-values adjusted by Holm's "
             "method, by column and metric."
         )
     return [*notes, *(_filled(note) for note in comparison.notes)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bayesconv import plotting
+from bayesconv import plotting, splits
 from bayesconv.comparison.comparing import Comparison
 from bayesconv.comparison.directions import direction, label
 from bayesconv.comparison.table import as_csv
@@ -17,7 +17,7 @@ NAME = "comparison"
 
 
 def write(comparison: Comparison, folder: str | Path) -> list[Path]:
-    """Writes `comparison.json`, `comparison.csv` and `comparison.png`.
+    """Writes `comparison.json`, `comparison.csv` and `comparison.png`; of validation images `comparison_validation...`.
 
     Args:
       comparison: What `compare` returned.
@@ -26,7 +26,7 @@ def write(comparison: Comparison, folder: str | Path) -> list[Path]:
     Returns:
       The paths.
     """
-    base = Path(folder) / NAME
+    base = Path(folder) / (NAME if comparison.split == splits.TEST else f"{NAME}_{comparison.split}")
     paths = [
         write_text(base.with_suffix(".json"), json.dumps(comparison.as_json(), indent=2) + "\n"),
         write_text(base.with_suffix(".csv"), as_csv(comparison)),

@@ -13,6 +13,9 @@ from bayesconv.data.masks import are_masks, as_masks, segmentation
 from bayesconv.data.real_targets import are_real, as_targets, regression
 from bayesconv.data.registry import Array, Dataset, Split, register
 
+_OF_EVERY_STEP = (
+    "{} must be one class, or real numbers, a series. Received labels of every step; cut windows that have one label."
+)
 _KEYS = ("x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test")
 
 
@@ -119,14 +122,14 @@ def _check_types(arrays: Mapping[str, Array], parts: Sequence[str], path: str, *
 
 def _as_split(images: Array, labels: Array, before: str, after: str, *, series: bool = False) -> Split:
     x = user_arrays.as_inputs(images, f"{before}x{after}", series=series)
+    if series and labels.shape[:2] == x.shape[:2] and labels.size > len(x):
+        raise ValueError(_OF_EVERY_STEP.format(f"{before}y{after}"))
     return Split(x, user_arrays.as_labels(labels, f"{before}y{after}", length=len(x)))
 
 
 def _as_masked_split(images: Array, masks: Array, before: str, after: str, *, series: bool = False) -> Split:
     if series:
-        raise ValueError(
-            f"{before}y{after} must be one class, or real numbers, a series. Received labels of every step."
-        )
+        raise ValueError(_OF_EVERY_STEP.format(f"{before}y{after}"))
     x = user_arrays.as_inputs(images, f"{before}x{after}")
     return Split(x, as_masks(masks, f"{before}y{after}", shape=x.shape[:3]))
 

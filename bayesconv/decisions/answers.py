@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,14 +25,16 @@ class Answers(NamedTuple):
     Attributes:
       scores: Names of the uncertainties; the first is the default.
       unsure: `unsure(run, predictive)` gives those that a prediction has, `[N]` each, higher is less sure.
-      is_wrong: `is_wrong(predictive, labels, dataset, tolerance)`, 0 or 1, `[N]`.
+      is_wrong: `is_wrong(predictive, labels, dataset, tolerance)`, 0 or 1, `[N]`, or NaN where nothing can be judged.
       tolerance: What the largest error of a right answer is measured in; None if an answer is right or wrong.
+      largest: Which the tolerance is below.
     """
 
     scores: tuple[str, ...]
     unsure: Callable[[Run, Predictive], dict[str, Any]]
     is_wrong: Callable[[Predictive, Any, Dataset, Any], Any]
     tolerance: str | None = None
+    largest: float = math.inf
 
 
 def _unsure_of_classes(run: Run, predictive: Predictive) -> dict[str, Any]:
@@ -63,14 +66,15 @@ def _far_off(predictive: Predictive, labels: Any, dataset: Dataset, tolerance: f
 def _many_pixels_wrong(predictive: Predictive, labels: Any, dataset: Dataset, tolerance: float) -> Any:
     counted = segmentation.counted_pixels(labels, dataset.ignored_label)
     missed = ((predictive.mean.argmax(axis=-1) != labels) & counted).sum(axis=(1, 2))
-    return (missed / np.maximum(counted.sum(axis=(1, 2)), 1) > tolerance).astype(np.float64)
+    pixels = counted.sum(axis=(1, 2))
+    return np.where(pixels > 0, missed / np.maximum(pixels, 1) > tolerance, np.nan)
 
 
 _OF_NUMBERS = ("spread", "epistemic_std")
 _BY_TASK = {
     "classification": Answers(("predictive_entropy", *ALL_SCORES), _unsure_of_classes, _wrong_class),
     "regression": Answers(_OF_NUMBERS, _unsure_of_numbers, _far_off, "the unit of the targets"),
-    "segmentation": Answers(OF_PIXELS, _unsure_of_pixels, _many_pixels_wrong, "the share of an image's pixels"),
+    "segmentation": Answers(OF_PIXELS, _unsure_of_pixels, _many_pixels_wrong, "shares of an image's pixels", 1.0),
 }
 TASKS = tuple(_BY_TASK)
 SCORES = tuple(dict.fromkeys([*ALL_SCORES, *_OF_NUMBERS]))  # of all tasks
@@ -81,15 +85,27 @@ def answers_of(run: Run) -> Answers:
     return _BY_TASK[evaluation.task_of(run)]
 
 
-def check_score(answers: Answers, score: str | None) -> str:
-    """The name of the uncertainty, by default the task's first.
+def check_score(answers: Answers, score: str | None) -> None:
+    """Refuses an uncertainty that the task does not have.
 
     Raises:
-      ValueError: If the task has none of that name.
+      ValueError: If there is none of that name.
     """
     if score is not None and score not in answers.scores:
         raise ValueError(unknown_name_message("uncertainty", score, tuple(dict.fromkeys(answers.scores))))
-    return answers.scores[0] if score is None else score
+
+
+def usual_score(run: Run, predictive: Predictive) -> str:
+    """The first uncertainty of the task that a prediction has.
+
+    Raises:
+      ValueError: If it has none.
+    """
+    answers = answers_of(run)
+    known = answers.unsure(run, predictive)
+    if not known:
+        raise ValueError("Nothing says how unsure these predictions are: one function, without a variance of its own.")
+    return next(name for name in answers.scores if name in known)
 
 
 def check_tolerance(answers: Answers, tolerance: float | None) -> None:
@@ -100,10 +116,11 @@ def check_tolerance(answers: Answers, tolerance: float | None) -> None:
     """
     if answers.tolerance is None and tolerance is not None:
         raise ValueError(f"An answer of one class is right or wrong. Received the tolerance {tolerance}; leave it out.")
-    if answers.tolerance is not None and (tolerance is None or not 0 <= tolerance < np.inf):
+    if answers.tolerance is not None and (tolerance is None or not 0 <= tolerance < answers.largest):
+        below = "" if math.isinf(answers.largest) else f" and below {answers.largest:g}"
         raise ValueError(
             f"An answer is wrong if it is off by more than a tolerance, in {answers.tolerance}. Received {tolerance}; "
-            "give --tolerance, a number that is not negative."
+            f"give --tolerance, a number that is not negative{below}."
         )
 
 

@@ -11,6 +11,7 @@ from bayesconv.evaluation.kept import variables_hash
 from bayesconv.files import check_target
 from bayesconv.prediction import Predictive
 from bayesconv.runs import CONFORMAL, Run
+from bayesconv.user_arrays import kind_of
 
 LEVEL = 0.95  # of the binomial intervals
 _OF_CLASSES = "its probabilities and uncertainties are what bayesconv predict and evaluate give, as they are"
@@ -86,6 +87,8 @@ def binomial(successes: float, trials: int) -> dict[str, float | None]:
 def _record(run: Run, path: str | Path | None, held_out: Split, fitted: Predictive) -> dict[str, Any]:
     return {
         "held_out": {"source": "validation" if path is None else str(path), "num_images": len(held_out.y)},
+        "task": evaluation.task_of(run),
+        "kind": kind_of(len(run.record["input_shape"])),
         "made_by": made_by(fitted),
         "weights": variables_hash(run),
         "temperature": run.config.objective.temperature if run.is_bayesian else None,

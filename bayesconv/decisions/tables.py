@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from bayesconv.decisions.wording import kind_of, source_of, wrong_beyond
 from bayesconv.evaluation.class_scores import SHORT
-from bayesconv.evaluation.text import aligned
+from bayesconv.evaluation.text import aligned, counted
 
 
 def calibration_table(result: Mapping[str, Any]) -> str:
@@ -16,7 +17,7 @@ def calibration_table(result: Mapping[str, Any]) -> str:
     Args:
       result: The calibration and the scores before and after it.
     """
-    rows = [["test images", "accuracy", "NLL", "Brier", "ECE", "ECE if calibrated"]]
+    rows = [[f"test {kind_of(result)}", "accuracy", "NLL", "Brier", "ECE", "ECE if calibrated"]]
     for label, scores in (("as trained", result["before"]), ("calibrated", result["after"])):
         null = scores["ece_null"]
         numbers = [f"{scores[key]:.4f}" for key in ("nll", "brier", "ece")]
@@ -26,7 +27,7 @@ def calibration_table(result: Mapping[str, Any]) -> str:
             rows.append(
                 ["  95 % interval", _ends(ends[share], ".1%"), *(_ends(ends[key], ".3f") for key in others), ""]
             )
-    heading = f"{_parameters(result)}, fitted to {_source(result)}{_posterior(result)}"
+    heading = f"{_parameters(result)}, fitted to {source_of(result)}{_posterior(result)}"
     return "\n".join([heading, "", *aligned(rows), "", *_gains(result["gain"])]) + "\n"
 
 
@@ -38,22 +39,22 @@ def selection_table(result: Mapping[str, Any]) -> str:
     """
     test, target = result["test"], result["target"]
     if result["threshold"] is None:
-        what = f"No threshold of {result['score']} keeps {_target(target)} on {_source(result)}: all is abstained from."
+        what = (
+            f"No threshold of {result['score']} keeps {_target(target)} on {source_of(result)}: all is abstained from."
+        )
         way_out = "Tolerate a larger risk, choose a lower level, or give more images by --held-out."
-        return f"{what}\n{way_out}\n"
+        return "\n".join([what, *_wrong(result), way_out]) + "\n"
     rows = [
         ["", "answered", "wrong among them", "wrong among all"],
-        [_source(result), *_shares(result["validation"]), ""],
-        [f"{test['num_images']} test images", *(_share(test[key]) for key in ("coverage", "risk", "risk_of_all"))],
+        [source_of(result), *_shares(result["validation"]), ""],
+        [
+            counted(test["num_images"], f"test {kind_of(result)}"),
+            *(_share(test[key]) for key in ("coverage", "risk", "risk_of_all")),
+        ],
         ["  95 % interval", *(_ends(test[key], ".1%") for key in ("coverage", "risk", "risk_of_all"))],
     ]
     heading = f"abstain where {result['score']} > {result['threshold']:.6g}, for {_target(target)}{_posterior(result)}"
-    wrong = (
-        []
-        if result["tolerance"] is None
-        else [f"An answer is wrong if it is off by more than {result['tolerance']:g}."]
-    )
-    return "\n".join([heading, *wrong, "", *aligned(rows)]) + "\n"
+    return "\n".join([heading, *_wrong(result), "", *aligned(rows)]) + "\n"
 
 
 def conformal_table(result: Mapping[str, Any]) -> str:
@@ -66,10 +67,10 @@ def conformal_table(result: Mapping[str, Any]) -> str:
         return _intervals_table(result)
     test = result["test"]
     too_few = f"\n{_too_few(result)}" if result["threshold"] is None else ""
-    fitted = f"fitted to {_source(result)}{_posterior(result)}"
+    fitted = f"fitted to {source_of(result)}{_posterior(result)}"
     rows = [
         ["classes in a set", *(str(size) for size in range(len(test["num_of_size"])))],
-        ["test images", *(str(count) for count in test["num_of_size"])],
+        [f"test {kind_of(result)}", *(str(count) for count in test["num_of_size"])],
     ]
     return (
         "\n".join(
@@ -94,7 +95,7 @@ def _intervals_table(result: Mapping[str, Any]) -> str:
             width = "-" if entry["mean_width"] is None else f"{entry['mean_width']:.4g}"
             rows.append([name, _share(entry["coverage"]), _ends(entry["coverage"], ".1%"), width])
         rows[-1][0] += ", unbounded" if margin is None else f", {margin:+.4g} at both ends"
-    heading = f"intervals of coverage {result['coverage']:g}, fitted to {_source(result)}{_posterior(result)}"
+    heading = f"intervals of coverage {result['coverage']:g}, fitted to {source_of(result)}{_posterior(result)}"
     if None in result["margins"]:
         heading += f"\n{_too_few(result)}"
     return "\n".join([heading, "", *aligned(rows)]) + "\n"
@@ -106,10 +107,9 @@ def _posterior(result: Mapping[str, Any]) -> str:
     return "" if temperature is None else f", KL temperature {temperature:g}"
 
 
-def _source(result: Mapping[str, Any]) -> str:
-    count, source = result["held_out"]["num_images"], result["held_out"]["source"]
-    images = "image" if count == 1 else "images"
-    return f"{count} validation {images}" if source == "validation" else f"{count} {images} of {source}"
+def _wrong(result: Mapping[str, Any]) -> list[str]:
+    said = wrong_beyond(result)
+    return [said] if said else []
 
 
 def _too_few(result: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import aligned, ends, figure, manner_of, scored, severities, with_intervals
+from bayesconv.evaluation.text import aligned, counted, ends, figure, manner_of, scored, severities, with_intervals
 from bayesconv.evaluation.uncertainty_tables import (
     SCORE_LABELS,
     STRANGE_NOTES,
@@ -42,7 +42,7 @@ def tables(report: Mapping[str, Any]) -> str:
 
 
 def _heading(report: Mapping[str, Any]) -> str:
-    return f"{report['dataset']}: {report['num_images']} {scored(report)}, {manner_of(report)}"
+    return f"{report['dataset']}: {counted(report['num_images'], scored(report))}, {manner_of(report)}"
 
 
 def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import aligned, ends, figure, manner_of, scored, severities, with_intervals
+from bayesconv.evaluation.text import aligned, counted, ends, figure, manner_of, scored, severities, with_intervals
 from bayesconv.evaluation.uncertainty_tables import STRANGE_NOTES, strange_lines
 
 _SCORES = (("rmse", "RMSE"), ("mae", "MAE"), ("nll", "NLL"), ("crps", "CRPS"), ("pinball", "pinball"))
@@ -27,7 +27,7 @@ def tables(report: Mapping[str, Any]) -> str:
 
 
 def _heading(report: Mapping[str, Any]) -> str:
-    start = f"{report['dataset']}: {report['num_examples']} {scored(report)}, {', '.join(report['targets'])}"
+    start = f"{report['dataset']}: {counted(report['num_examples'], scored(report))}, {', '.join(report['targets'])}"
     return f"{start}, {manner_of(report)}"
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayesconv.evaluation.text import aligned, ends, figure, manner_of, number, scored, severities, with_intervals
+from bayesconv.evaluation.text import (
+    aligned,
+    counted,
+    ends,
+    figure,
+    manner_of,
+    number,
+    scored,
+    severities,
+    with_intervals,
+)
 from bayesconv.evaluation.uncertainty_tables import STRANGE_NOTES, strange_lines
 
 _SCORES = (("accuracy", "accuracy"), ("mean_iou", "mean IoU"), ("nll", "NLL"), ("brier", "Brier"), ("ece", "ECE"))
@@ -39,7 +49,7 @@ _NOTES = [
 
 
 def _heading(report: Mapping[str, Any]) -> str:
-    return f"{report['dataset']}: {report['num_images']} {scored(report)}, {manner_of(report)}"
+    return f"{report['dataset']}: {counted(report['num_images'], scored(report))}, {manner_of(report)}"
 
 
 def _score_rows(report: Mapping[str, Any]) -> list[list[str]]:

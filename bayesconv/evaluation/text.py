@@ -34,6 +34,17 @@ def scored(report: Mapping[str, Any]) -> str:
     return f"{report.get('split') or TEST} {kind}"
 
 
+def counted(count: int, things: str) -> str:
+    """A number of things, of which the plural is given.
+
+    Example:
+      >>> counted(1, "test images"), counted(20, "test images"), counted(1, "test series")
+      ('1 test image', '20 test images', '1 test series')
+    """
+    is_one = count == 1 and not things.endswith("series")
+    return f"{count} {things.removesuffix('s') if is_one else things}"
+
+
 def number(value: float | None, form: str = ".4f") -> str:
     """A number; a dash for None."""
     return "-" if value is None else format(value, f"z{form}")  # z: no minus before a zero

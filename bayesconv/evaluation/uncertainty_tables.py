@@ -27,8 +27,8 @@ _MEANS = {
 _OF_DRAWS = ("mutual_information_corrected", "disagreement", "variation_ratio")
 _FIGURES = {"auroc": "AUROC", "aupr_in": "AUPR in", "aupr_out": "AUPR out", "fpr95": "FPR95"}
 STRANGE_NOTES = [
-    "AUROC and AUPR: a set against the test set, AUPR in is of finding the test set, out of finding the other.",
-    "FPR95: the share of the set that passes as familiar where 95 % of the test set do.",
+    "AUROC and AUPR: a set against the familiar one, AUPR in is of finding the familiar, out of finding the other.",
+    "FPR95: the share of the set that passes as familiar where 95 % of the familiar do.",
 ]
 
 

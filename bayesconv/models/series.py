@@ -50,7 +50,8 @@ def cnn1d(
         arXiv:1611.06455. Their fully convolutional network, without its normalizations.
     """
     if len(input_shape) != 2 or min(input_shape) < 1:
-        raise ValueError(f"This model takes series [T, C]. Received {list(input_shape)}.")
+        way_out = "; of an npz file data.series says that it holds such" if len(input_shape) == 3 else ""
+        raise ValueError(f"This model takes series [T, C]. Received {list(input_shape)}{way_out}.")
     if not filters or not all(isinstance(size, int) and size > 0 for size in (*filters, kernel_size)):
         received = f"{filters!r} and kernel_size={kernel_size!r}"
         raise ValueError(f"`filters` and `kernel_size` are numbers of filters and of steps. Received {received}.")

@@ -34,7 +34,7 @@ def series_drawing(series: Array) -> Callable[[Array, Axes], None]:
 
 def _draw_lines(one: Array, ax: Axes, *, low: float, high: float) -> None:
     for channel, color in zip(one.T, PALETTE, strict=False):
-        ax.plot(channel, color=color, linewidth=1.1)
+        ax.plot(channel, color=color, linewidth=1.1, marker="o" if len(channel) == 1 else None)
     margin = 0.05 * (high - low) or 0.5
     ax.set_ylim(low - margin, high + margin)
     ax.set_axis_off()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bayesconv.evaluation.text import scored
+from bayesconv.evaluation.text import counted, scored
 from bayesconv.report import readings as read
 from bayesconv.report.document import Block, Headline, Numbers, Paragraph
 from bayesconv.report.wording import (
@@ -69,7 +69,7 @@ def readings(report: Numbers) -> Iterator[str]:
     """The same in sentences."""
     within = percent_ends(report["intervals"].get("accuracy"))
     about = "" if within == DASH else f", 95 % interval {within}"
-    count = f"{report['num_images']} {scored(report)}"
+    count = counted(report["num_images"], scored(report))
     yield f"{percent(report['accuracy'])} of {count} are classified right{about}."
     yield read.calibration("ECE", report["ece"], report["ece_null"], _remedy(report))
     abstained = report["selection"].get("predictive_entropy")
@@ -172,7 +172,9 @@ def strange(report: Numbers) -> Iterator[Block]:
     for name, entry in report["ood"].items():
         header = ["told apart by", *read.TOLD_APART.values()]
         rows = _known([[label, *read.told_apart(entry, score)] for score, label in _SCORES.items()])
-        yield table(f"Test images against {entry['num_images']} of {words(name)}", header, rows, BELOW)
+        yield table(
+            f"{scored(report).capitalize()} against {entry['num_images']} of {words(name)}", header, rows, BELOW
+        )
     if report["ood"]:
         yield Paragraph(read.STRANGE)
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator
 from types import ModuleType
 
-from bayesconv.evaluation.text import manner_of, scored
+from bayesconv.evaluation.text import counted, manner_of, scored
 from bayesconv.report import classification, decisions, environment, regression, segmentation, training
 from bayesconv.report.document import Block, Code, Document, Paragraph, Section
 from bayesconv.report.material import Material
@@ -43,7 +43,7 @@ def _subtitle(material: Material) -> str:
     if report is None:
         return f"{material.task}, seed {material.seed}"
     count = report.get("num_images", report.get("num_examples"))
-    return f"{report['dataset']}, {material.task}: {count} {scored(report)}, {manner_of(report)}"
+    return f"{report['dataset']}, {material.task}: {counted(count, scored(report))}, {manner_of(report)}"
 
 
 def _missing(material: Material, part: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from bayesconv.decisions.wording import kind_of, source_of, wrong_beyond
 from bayesconv.report.document import Block, Numbers, Paragraph
-from bayesconv.report.wording import counted, ends, number, percent, percent_ends, table
+from bayesconv.report.wording import ends, number, percent, percent_ends, table
 
 COMMANDS = {"calibration": "calibrate", "selection": "select", "conformal": "conformal"}
 
@@ -37,7 +38,9 @@ def calibration(found: Numbers) -> Iterator[Block]:
     how = f"{found['method']} scaling of the {found['on']}"
     if found["method"] == "temperature":
         how = f"softmax temperature {found['parameters']['temperature']:.4g} of the {found['on']}"
-    yield table(f"Calibration: {how}", ["test images", "before", "after", "falls by"], rows, _fitted_to(found))
+    yield table(
+        f"Calibration: {how}", [f"test {kind_of(found)}", "before", "after", "falls by"], rows, _fitted_to(found)
+    )
 
 
 _GAINS = {"nll": "NLL", "brier": "Brier score"}
@@ -57,7 +60,7 @@ def selection(found: Numbers) -> Iterator[Block]:
     target += "" if level is None else f" at a confidence of {level:.4g}"
     if found["threshold"] is None:
         text = f"Abstention: no threshold of {found['score']} keeps {target}, so that everything is abstained from."
-        yield Paragraph(text, is_warning=True)
+        yield Paragraph(f"{text} {wrong_beyond(found)}".rstrip(), is_warning=True)
         return
     test, known = found["test"], found["validation"]
     rows = [
@@ -66,10 +69,8 @@ def selection(found: Numbers) -> Iterator[Block]:
         ["wrong among all", "", percent(test["risk_of_all"]["value"]), percent_ends(test["risk_of_all"])],
     ]
     caption = f"Abstention where {found['score']} > {found['threshold']:.6g}, for {target}"
-    header = ["share of images", "chosen on", "test", "95 % interval"]
-    tolerance = found.get("tolerance")
-    wrong = "" if tolerance is None else f" An answer is wrong if it is off by more than {tolerance:g}."
-    yield table(caption, header, rows, _fitted_to(found) + wrong)
+    header = [f"share of {kind_of(found)}", "chosen on", "test", "95 % interval"]
+    yield table(caption, header, rows, f"{_fitted_to(found)} {wrong_beyond(found)}".rstrip())
 
 
 def conformal(found: Numbers) -> Iterator[Block]:
@@ -86,7 +87,7 @@ def conformal(found: Numbers) -> Iterator[Block]:
     counts = [(size, count) for size, count in enumerate(test["num_of_size"]) if count]
     rows += [[f"sets of {size} class{'' if size == 1 else 'es'}", number(count, ","), ""] for size, count in counts]
     caption = f"Conformal sets by {found['method']}"
-    yield table(caption, ["test images", "value", "95 % interval"], rows, _fitted_to(found))
+    yield table(caption, [f"test {kind_of(found)}", "value", "95 % interval"], rows, _fitted_to(found))
 
 
 def _intervals(found: Numbers) -> Block:
@@ -103,7 +104,4 @@ def _intervals(found: Numbers) -> Block:
 
 
 def _fitted_to(found: Numbers) -> str:
-    count, source = found["held_out"]["num_images"], found["held_out"]["source"]
-    if source == "validation":
-        return f"Fitted to {counted(count, 'validation image')}."
-    return f"Fitted to {counted(count, 'image')} of {source}."
+    return f"Fitted to {source_of(found)}."

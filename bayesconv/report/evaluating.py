@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bayesconv import evaluation, experiment, members, metrics, runs
+from bayesconv import evaluation, experiment, members, metrics, runs, splits
 from bayesconv.checkpoints import RunFolder
 from bayesconv.data import Dataset
 from bayesconv.evaluation import predicting
@@ -55,7 +55,7 @@ def evaluation_of(run: Run, subject: Subject | None, why_no_data: str = "") -> F
     try:
         if stored.content is not None and is_current(stored.content, subject):
             return stored
-        made = {**evaluation.report(run, subject.dataset), "calibrated": False}
+        made = {**evaluation.report(run, subject.dataset), "calibrated": False, "split": splits.TEST}
     except EXPECTED as error:
         return Found(None, f"There is no evaluation, for none can be made: {error}")
     with contextlib.suppress(OSError):  # a folder that is not writable: then it is made every time

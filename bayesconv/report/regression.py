@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from scipy.stats import binomtest
 
+from bayesconv.evaluation.text import scored
 from bayesconv.report import readings as read
 from bayesconv.report.document import Block, Headline, Numbers, Paragraph
 from bayesconv.report.wording import BELOW, DASH, ends, figure, number, percent, percent_ends, table, words
@@ -32,7 +33,7 @@ def headlines(report: Numbers) -> Iterator[Headline]:
 def readings(report: Numbers) -> Iterator[str]:
     """The same in sentences."""
     targets = ", ".join(report["targets"])
-    yield f"Predictions of {targets} are off by {number(report['rmse'], '.4g')} (root mean square of test examples)."
+    yield f"Predictions of {targets} are off by {number(report['rmse'], '.4g')} (root mean square of {scored(report)})."
     for level, found in report["credible"].items():
         yield _judged(float(level), found["picp"], report["num_examples"])
     found = report["calibration"]
@@ -90,7 +91,7 @@ def scores(report: Numbers) -> Iterator[Block]:
     if report["ause"] is not None:
         rows.append(["AUSE", number(report["ause"]), ends(report["intervals"].get("ause"))])
     note = "NLL in nats per example, errors in the unit of the target."
-    yield table("Scores of the test examples", ["score", "value", "95 % interval"], rows, note)
+    yield table(f"Scores of the {scored(report)}", ["score", "value", "95 % interval"], rows, note)
     if found and found["null"]:
         yield Paragraph(
             f"Nineteen of twenty calibrated models have a quantile calibration error of {ends(found['null'])}."
@@ -122,7 +123,7 @@ def strange(report: Numbers) -> Iterator[Block]:
     for name, entry in report["ood"].items():
         found = [[label, *read.told_apart(entry, key)] for key, label in _SPREADS.items()]
         header = ["told apart by", *read.TOLD_APART.values()]
-        yield table(f"Test examples against {words(name)}", header, found, BELOW)
+        yield table(f"{scored(report).capitalize()} against {words(name)}", header, found, BELOW)
     if rows:
         yield Paragraph(read.STRANGE)
 

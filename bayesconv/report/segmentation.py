@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bayesconv.evaluation.text import counted, scored
 from bayesconv.report import readings as read
 from bayesconv.report.document import Block, Headline, Numbers, Paragraph
 from bayesconv.report.wording import BELOW, DASH, ends, figure, number, percent, percent_ends, share, table, words
@@ -25,7 +26,8 @@ def headlines(report: Numbers) -> Iterator[Headline]:
 
 def readings(report: Numbers) -> Iterator[str]:
     """The same in sentences."""
-    yield f"{percent(report['accuracy'])} of the pixels of {report['num_images']} test images have the right class."
+    images = counted(report["num_images"], scored(report))
+    yield f"{percent(report['accuracy'])} of the pixels of {images} have the right class."
     known = {name: value for name, value in report["iou"].items() if value is not None}
     if known:
         worst = min(known, key=lambda name: known[name])
@@ -52,13 +54,13 @@ def scores(report: Numbers) -> Iterator[Block]:
         [label, number(report[key]), ends(report["intervals"].get(key))] for key, label in _SCORES.items()
     ]  # accuracy as a number, like the rest
     note = "NLL in nats a pixel; IoU of all images together."
-    yield table("Scores of the pixels of test images", ["score", "value", "95 % interval"], rows, note)
+    yield table(f"Scores of the pixels of {scored(report)}", ["score", "value", "95 % interval"], rows, note)
     overlap = [
         [name, number(iou, ".3f"), ends(read.interval_by(report, "iou", name), ".3f")]
         for name, iou in report["iou"].items()
     ]
     yield table("Overlap", ["class", "IoU", "95 % interval"], overlap)
-    sets = {"test images": report, **report["ood"]}
+    sets = {scored(report): report, **report["ood"]}
     means = [[label, *(figure(entry, key) for entry in sets.values())] for key, label in _UNCERTAINTIES.items()]
     yield table("Mean uncertainty of pixels [nats]", ["", *map(words, sets)], means, BELOW)
     auroc = {key: number(report["error_auroc"][key], ".3f") for key in _FOUND_BY}
@@ -72,7 +74,9 @@ def strange(report: Numbers) -> Iterator[Block]:
     for name, entry in report["ood"].items():
         header = ["told apart by", *read.TOLD_APART.values()]
         rows = [[label, *read.told_apart(entry, key)] for key, label in _FOUND_BY.items()]
-        yield table(f"Test images against {entry['num_images']} of {words(name)}", header, rows, BELOW)
+        yield table(
+            f"{scored(report).capitalize()} against {entry['num_images']} of {words(name)}", header, rows, BELOW
+        )
     if report["ood"]:
         yield Paragraph(read.STRANGE)
 

@@ -14,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 import bayesconv as bc
 from bayesconv import cli, config, decisions, evaluation, experiment, prediction_rows, runs
 from bayesconv.config import load_config
-from bayesconv.decisions import answers, held_out, sets
+from bayesconv.decisions import held_out, sets
 
 pytestmark = pytest.mark.slow
 
@@ -332,19 +332,6 @@ class TestSelectOfOtherTasks:
         table = prediction_rows.as_table(predicted[1], dataset.class_names, {"abstain": np.arange(30)})
         np.testing.assert_array_equal(table["abstain"], table["image"])
 
-    def test_pixels_that_do_not_count_are_neither_right_nor_wrong(self):
-        labels = np.array([[[0, 1], [255, 255]], [[255, 255], [255, 255]]])
-        predictive = SimpleNamespace(mean=np.broadcast_to([0.9, 0.1], [2, 2, 2, 2]))  # the class 0 everywhere
-        judged = answers._BY_TASK["segmentation"].is_wrong
-        dataset = SimpleNamespace(ignored_label=255)
-        np.testing.assert_array_equal(judged(predictive, labels, dataset, 0.4), [1, 0])  # half of two; none of none
-        np.testing.assert_array_equal(judged(predictive, labels, dataset, 0.5), [0, 0])
-
-    def test_of_several_targets_the_worst_counts(self):
-        predictive = SimpleNamespace(mean=np.array([[0.0, 0.0], [0.0, 0.0]]))
-        judged = answers._BY_TASK["regression"].is_wrong
-        np.testing.assert_array_equal(judged(predictive, np.array([[0.1, -0.9], [0.5, 0.5]]), None, 0.5), [1, 0])
-
     @pytest.mark.parametrize(
         ("options", "message"),
         [
@@ -357,6 +344,26 @@ class TestSelectOfOtherTasks:
     def test_what_does_not_suit_real_numbers_is_refused(self, regression_run, options, message):
         with pytest.raises(ValueError, match=message):
             decisions.select(regression_run, coverage=0.5, **options)
+
+    def test_images_none_of_whose_pixels_count_are_left_out(self, pixel_run, monkeypatch):
+        dataset = runs.load_run(pixel_run).dataset()
+        masks = dataset.test.y.copy()
+        masks[:10] = 255
+        labelled = dataset._replace(test=dataset.test._replace(y=masks), ignored_label=255)
+        monkeypatch.setattr(runs.Run, "dataset", lambda run: labelled)
+        result = decisions.select(pixel_run, coverage=0.9, tolerance=0.0)
+        assert result["test"]["num_images"] == 20
+        assert result["test"]["risk_of_all"]["value"] == 1.0
+
+    def test_what_is_equally_unsure_everywhere_parts_nothing(self, tmp_path):
+        edits = [
+            "training.epochs=1",
+            "model.posterior=deterministic",
+            "objective.likelihood={name: normal, scale: 1.0}",
+        ]
+        experiment.train(load_config("configs/diabetes_student_t.yaml", edits), tmp_path / "run", progress=False)
+        with pytest.raises(ValueError, match=r"Received 71 to choose on, which are equally unsure by spread"):
+            decisions.select(tmp_path / "run", coverage=0.5, tolerance=1.0)
 
     def test_a_class_is_right_or_wrong(self, copied_run):
         with pytest.raises(ValueError, match=r"class is right or wrong\. Received the tolerance 0\.1"):
@@ -490,7 +497,7 @@ def test_intervals_of_a_run_are_moved_and_new_predictions_have_them(tmp_path, ca
     folder = str(tmp_path / "run")
     experiment.train(config, folder, progress=False)
     assert cli.main(["conformal", folder, "--coverage", "0.8"]) == 0
-    assert "intervals of coverage 0.8, fitted to 71 validation images, KL temperature 1\n" in capsys.readouterr().out
+    assert "intervals of coverage 0.8, fitted to 71 validation rows, KL temperature 1\n" in capsys.readouterr().out
     (margin,) = json.loads((tmp_path / "run" / "conformal.json").read_text())["margins"]
     x = runs.load_run(folder).dataset().test.x[:5]
     np.save(tmp_path / "x.npy", x)

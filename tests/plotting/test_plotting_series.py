@@ -25,6 +25,11 @@ def test_a_few_channels_are_lines_on_one_scale(shape):
     assert axes[0, 0].get_ylim()[0] < series.min() < series.max() < axes[0, 0].get_ylim()[1]
 
 
+def test_a_single_step_is_a_point_that_is_seen():
+    assert [line.get_marker() for line in certain(np.ones([4, 1, 2]))[0, 0].lines] == ["o", "o"]
+    assert certain(np.ones([4, 9, 1]))[0, 0].lines[0].get_marker() == "None"
+
+
 def test_many_channels_are_rows_of_a_picture():
     series = np.random.default_rng(0).normal(size=(4, 10, 5))
     axes = plotting.ranked_images(series, {"entropy": [0.1, 0.4, 0.3, 0.2]}, num_images=1, series=True)

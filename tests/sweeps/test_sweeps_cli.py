@@ -100,7 +100,9 @@ def test_settings_are_chosen_by_validation_images(config, capsys, tmp_path):
 
     assert cli.main(["compare", "sweeps/tiny", "--split", "validation", "--metric", "nll"]) == 0
     assert "These are scores of validation images" in capsys.readouterr().out
-    found = json.loads((tmp_path / "sweeps" / "tiny" / "comparison.json").read_text())
+    assert not (tmp_path / "sweeps" / "tiny" / "comparison.json").exists()
+    found = json.loads((tmp_path / "sweeps" / "tiny" / "comparison_validation.json").read_text())
+    assert found["split"] == "validation"
     scores = [json.loads((folder / "evaluation_validation.json").read_text()) for folder in folders]
     assert [row["scores"]["nll"]["mean"] for row in found["rows"]] == [score["nll"] for score in scores]
     by_images = found["rows"][1]["by_images"]["nll"]
