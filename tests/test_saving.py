@@ -84,9 +84,10 @@ class TestRoundTrip:
     @pytest.mark.slow
     @pytest.mark.parametrize("name", models.names())
     def test_every_registered_model(self, name, tmp_path):
-        model = models.get(name)([8, 8, 1], 3, bc.make_kernel_bias_flipout)
+        x = X[..., 0] if name == "cnn1d" else X  # series, and for the others images
+        model = models.get(name)(x.shape[1:], 3, bc.make_kernel_bias_flipout)
         again = bc.load_model(bc.save_model(model, tmp_path / "m.npz"))
-        np.testing.assert_array_equal(again(X, seed=2), model(X, seed=2))
+        np.testing.assert_array_equal(again(x, seed=2), model(x, seed=2))
 
     def test_slices_and_copies(self, tmp_path):
         model = bc.Sequential([bc.Convolution(1, 2, 3), tf.nn.relu, bc.Flatten()])

@@ -165,7 +165,7 @@ class TestWhatIsCurrent:
             (run_dir / "evaluation.json").write_text(written)
         run = runs.load_run(run_dir)
         found = evaluating.evaluation_of(run, figures.Subject(run, run.dataset()))
-        assert found.content == _evaluation(run_dir) == {"nll": 1.25, "calibrated": False}
+        assert found.content == _evaluation(run_dir) == {"nll": 1.25, "calibrated": False, "split": "test"}
         assert found.note.startswith(note)
         assert bool(found.note) == bool(note)
 
