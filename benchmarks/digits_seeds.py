@@ -45,7 +45,7 @@ def report_of(name: str, seed: int, root: Path, *settings: str) -> tuple[runs.Ru
     folder = root / "-".join([name, *settings, str(seed)]).replace("=", "_")
     loaded = config.load_config(Path("configs") / f"{name}.yaml", [f"seed={seed}", *settings])
     if not (folder / "evaluation.json").exists():
-        experiment.train(loaded, folder, resume=(folder / "history.jsonl").exists(), progress=False)
+        experiment.train(loaded, folder, resume=runs.has_started(folder), progress=False)
         experiment.evaluate(folder)
     return runs.load_run(folder), json.loads((folder / "evaluation.json").read_text())
 
