@@ -67,12 +67,12 @@ def select(
             f"A threshold parts answers by how unsure they are. Received {len(u)} to choose on, which are equally "
             f"unsure by {score}; choose another --score, or another model."
         )
-    if coverage is not None:
-        target: dict[str, Any] = {"coverage": coverage}
-        chosen = metrics.selection(u, losses, threshold=metrics.threshold_for_coverage(u, coverage=coverage))
-    elif risk is not None:
-        target = {"risk": risk, "confidence_level": confidence_level}
-        chosen = metrics.threshold_for_risk(u, losses, risk=risk, confidence_level=confidence_level)
+    if coverage is None:
+        target: dict[str, Any] = {"risk": risk, "confidence_level": confidence_level}
+        chosen = metrics.threshold_for_risk(u, losses, **target)
+    else:
+        target = {"coverage": coverage}
+        chosen = metrics.selection(u, losses, threshold=metrics.threshold_for_coverage(u, **target))
     result = {
         "score": score,
         "tolerance": tolerance,
