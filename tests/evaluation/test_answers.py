@@ -58,3 +58,16 @@ def test_the_words_say_what_a_decision_was_fitted_to_and_when_an_answer_is_wrong
     assert wording.source_of(of) == "1 series of own.npz"
     assert wording.wrong_beyond(of) == "An answer is wrong if it is off by more than 0.25."
     assert wording.wrong_beyond({"tolerance": None}) == wording.wrong_beyond({}) == ""
+
+
+def test_without_a_choice_the_first_uncertainty_that_there_is_abstains(monkeypatch):
+    """A Student-t of two degrees of freedom has no variance, and so no spread."""
+    found = {"spread": None, "epistemic_std": np.array([0.1, 0.2])}
+    monkeypatch.setattr(answers, "answers_of", lambda run: NUMBERS)
+    monkeypatch.setattr(answers.regression, "strangeness", lambda predictive: found)
+    assert answers.usual_score(None, None) == "epistemic_std"
+    found["spread"] = np.array([1.0, 2.0])
+    assert answers.usual_score(None, None) == "spread"
+    found.update(spread=None, epistemic_std=np.zeros(2))
+    with pytest.raises(ValueError, match="Nothing says how unsure"):
+        answers.usual_score(None, None)
