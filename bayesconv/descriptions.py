@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from bayesconv import names
 from bayesconv.layers import Layer, construction
-from bayesconv.registry import name_of
+from bayesconv.registry import flattened, name_of
 
 _FUNCTIONS = [kind for kind in names.KINDS if kind != "layer"]
 _INITIALIZER = re.compile(r"init_\w+_fn|\w+_initializer")
@@ -102,6 +102,7 @@ class _Describer:
         for kind in _FUNCTIONS:
             if (name := names.name_in(kind, value)) is not None:
                 return {f"${kind}": name}
+        value = flattened(value)
         if isinstance(value, functools.partial) and not value.args:
             return {"$partial": self.value(value.func, path), "options": self.mapping(_kept(value.keywords), path)}
         raise _refusal(path, *_what_and_way_out(value))

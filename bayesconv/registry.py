@@ -137,6 +137,7 @@ class Registry:
 
     def _check_bound(self, piece: Callable[..., Any]) -> None:
         """Checks the options of a registered function that `functools.partial` bound."""
+        piece = flattened(piece)
         if isinstance(piece, functools.partial) and piece.func in self._pieces.values():
             name = next(name for name, known in self._pieces.items() if known is piece.func)
             self._check_types(name, piece.keywords)
@@ -203,6 +204,24 @@ def _keyword_only(piece: Callable[..., Any]) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
+def flattened(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A partial application of a partial application as one of the function; anything else as it is.
+
+    `functools.partial` does that by itself, unless the inner one has a `__dict__`, which only looking for it makes.
+
+    Example:
+      >>> import functools
+      >>> inner = functools.partial(round, number=1.25)
+      >>> inner.note = "not for everyone"
+      >>> flattened(functools.partial(inner, ndigits=1)).func is round
+      True
+    """
+    while isinstance(function, functools.partial) and isinstance(inner := function.func, functools.partial):
+        keywords = {**inner.keywords, **function.keywords}
+        function = functools.partial(inner.func, *inner.args, *function.args, **keywords)
+    return function
+
+
 def name_of(piece: Callable[..., Any]) -> str:
     """A function's display name, with the options that a partial application bound.
 
@@ -213,6 +232,7 @@ def name_of(piece: Callable[..., Any]) -> str:
       >>> name_of(functools.partial(laplace, scale=0.1))
       'laplace(scale=0.1)'
     """
+    piece = flattened(piece)
     if isinstance(piece, functools.partial):
         options = ", ".join(f"{key}={value!r}" for key, value in piece.keywords.items())
         return f"{name_of(piece.func)}({options})"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from partials import nested
 
 import bayesconv as bc
 from bayesconv.descriptions import describe
@@ -57,6 +58,12 @@ def test_a_model_is_described_by_what_its_layers_were_built_with():
             ]
         },
     }
+
+
+def test_partial_applications_of_one_another_are_described_as_one():
+    flat = functools.partial(bc.make_kernel_bias_variational, estimator="flipout", penalty_weight=0.5)
+    inner = nested(bc.make_kernel_bias_variational, estimator="flipout")
+    assert _described(functools.partial(inner, penalty_weight=0.5)) == _described(flat)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import reference
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tensorflow_probability.python.experimental.nn as tfn
+from partials import nested
 
 import bayesconv as bc
 from bayesconv import estimators, kernel_bias
@@ -29,6 +30,17 @@ def _layer(factory, **options):
 
 def _bind(**options):
     return functools.partial(bc.make_kernel_bias_variational, **options)
+
+
+def test_a_factory_stays_one_of_ours_in_partial_applications_of_one_another():
+    factory = nested(bc.make_kernel_bias_variational, estimator="flipout")
+    layers = []
+    for make in (bc.make_kernel_bias_flipout, functools.partial(factory, penalty_weight=1.0)):
+        bc.set_seed(0)
+        layers.append(_layer(make))
+    one, other = layers
+    np.testing.assert_array_equal(one.posterior.kernel.mean(), other.posterior.kernel.mean())
+    np.testing.assert_array_equal(one.posterior.kernel.stddev(), other.posterior.kernel.stddev())
 
 
 @pytest.mark.parametrize("name", [name for name in bc.__all__ if name.startswith("make_kernel_bias")])

@@ -13,6 +13,7 @@ from tensorflow_probability import distributions as tfd
 
 from bayesconv import precision
 from bayesconv.moments.normal import Transformed, cdf, density, positive, rectified
+from bayesconv.registry import flattened
 
 Activation = Callable[..., Any]
 ActivationRule = Callable[..., Transformed]
@@ -56,6 +57,7 @@ def transformed(function: Activation, mean: tf.Tensor, variance: tf.Tensor) -> T
 
 
 def _unbound(function: Any) -> tuple[Any, dict[str, Any]]:
+    function = flattened(function)
     if isinstance(function, functools.partial) and not function.args:
         return function.func, dict(function.keywords)
     return function, {}

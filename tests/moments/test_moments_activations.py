@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from partials import nested
 from scipy import integrate, stats
 
 import bayesconv as bc
@@ -49,6 +50,7 @@ def test_closed_forms_are_exact(function):
 def test_a_slope_below_zero_that_a_partial_binds_goes_to_the_rule():
     function = functools.partial(tf.nn.leaky_relu, alpha=0.5)
     np.testing.assert_allclose(got(function), exact(function), rtol=1e-6, atol=1e-7)
+    np.testing.assert_array_equal(got(functools.partial(nested(tf.nn.leaky_relu), alpha=0.5)), got(function))
     approximate = functools.partial(tf.nn.gelu, approximate=True)
     np.testing.assert_allclose(got(approximate), exact(approximate), atol=0.06)
 
