@@ -55,6 +55,7 @@ _HOME = {
         "Upsample",
     ),
     "bayesconv.objectives": ("elbo",),
+    "bayesconv.optimization": ("Ivon",),
     "bayesconv.overrides": ("make_kernel_bias_by_layer",),
     "bayesconv.precision": ("compute_dtype",),
     "bayesconv.prior_predictive": ("sample_prior",),

@@ -15,7 +15,7 @@ from typing import Any
 import pydantic
 
 from bayesconv.problems import problem
-from bayesconv.sections import Part, RunConfig, unknown_key
+from bayesconv.sections import Part, RunConfig, Training, unknown_key
 from bayesconv.settings import KeyPath, Problem, Settings
 
 _REGISTRIES = {
@@ -92,7 +92,7 @@ def check_names(config: RunConfig, *, folders: Iterable[Path] = ()) -> None:
         problems = [p for path, kind, part in parts if kind in kinds for p in _piece_problems(path, kind, part)]
         if problems:
             raise config.settings.error(problems)
-    if problems := [*_optimizer_problems(config.training.optimizer)]:
+    if problems := [*_optimizer_problems(config.training)]:
         raise config.settings.error(problems)
 
 
@@ -201,9 +201,13 @@ def _type_problems(piece: Any, key: str, value: Any) -> Iterator[str]:
         yield from sorted({problem(e)[1] for e in error.errors()})
 
 
-def _optimizer_problems(optimizer: Part) -> Iterator[Problem]:
+def _optimizer_problems(training: Training) -> Iterator[Problem]:
     from bayesconv.optimization import optimizers
 
+    optimizer, factor = training.optimizer, training.scale_learning_rate_factor
+    if optimizer.name == "ivon" and factor != 1.0:
+        message = f"must be 1 with ivon, whose scales move by its option beta_2. Received {factor:g}; leave it out."
+        yield ("training", "scale_learning_rate_factor"), message
     parameters = inspect.signature(optimizers.get(optimizer.name)).parameters
     accepted = set(parameters) - _NOT_OPTIMIZER_OPTIONS
     for key, value in optimizer.options.items():
@@ -211,7 +215,7 @@ def _optimizer_problems(optimizer: Part) -> Iterator[Problem]:
         if key not in accepted:
             yield path, f"Optimizer {optimizer.name!r}: {unknown_key(key, accepted)}"
         elif expected := _unlike(parameters[key].default, value):
-            yield path, f"must be {expected}, as Keras has it for {optimizer.name!r}. Received {value!r}."
+            yield path, f"must be {expected}, as its default is for {optimizer.name!r}. Received {value!r}."
 
 
 def _unlike(default: Any, value: Any) -> str:

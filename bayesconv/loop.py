@@ -19,7 +19,7 @@ from bayesconv.layers import Layer
 from bayesconv.layers import variables as by_path
 from bayesconv.likelihoods import Likelihood
 from bayesconv.objectives import Elbo
-from bayesconv.optimization import GroupedOptimizer
+from bayesconv.optimization import Stepper
 
 Batches = ArrayBatches | StreamBatches
 
@@ -54,7 +54,7 @@ class TrainingLoop:
         model: Layer,
         batches: Batches,
         objective: Callable[..., tuple[Elbo, tf.Tensor]],
-        optimizer: GroupedOptimizer,
+        optimizer: Stepper,
         likelihood: Likelihood,
         settings: dict[str, Any],
         run_dir: str | os.PathLike[str] | None,

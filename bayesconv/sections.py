@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 from bayesconv.registry import unknown_name_message
 from bayesconv.settings import Settings
 
-OPTIMIZERS = ("adam", "adamw", "sgd")
+OPTIMIZERS = ("adam", "adamw", "ivon", "sgd")
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -172,9 +172,9 @@ class Training(Section):
     augmentation: tuple[Part, ...] = Field(default=(), strict=False)
     """What changes the training images at random, one after the other, such as shift; none by default."""
     optimizer: Part = Part(name="adam")
-    """adam, adamw or sgd, with Keras' options such as weight_decay."""
+    """adam, adamw or sgd, with Keras' options such as weight_decay, or ivon for normal posteriors."""
     learning_rate: Positive = 1e-3
-    """Largest learning rate."""
+    """Largest learning rate; with ivon it is like one of gradient descent, 0.1 or so."""
     scale_learning_rate_factor: Positive = 1.0
     """Multiplies the learning rate of the posterior's scales."""
     learning_rate_schedule: Literal["cosine", "constant"] = "cosine"

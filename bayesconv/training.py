@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,9 @@ from bayesconv.layers.batch_normalization import is_recalibrated
 from bayesconv.likelihoods import Likelihood
 from bayesconv.loop import Batches, History, TrainingLoop
 from bayesconv.objectives import Elbo, as_likelihood, check_bound, check_multiplier, elbo, schedules
-from bayesconv.optimization import GroupedOptimizer, describe_optimizer, make_optimizer
-from bayesconv.prediction import Predictive, predict
+from bayesconv.optimization import describe_optimizer, make_optimizer, make_stepper
 from bayesconv.registry import Identifier, name_of
+from bayesconv.validation import in_memory, validator
 from bayesconv.weighting import ClassWeights, as_class_weights
 
 
@@ -65,10 +64,13 @@ def fit(
       augmentation: What changes the training images at random, one after the other, for arrays; see
         `bayesconv.augmentations`. The KL is still divided by the number of images.
       likelihood: What the outputs say of the targets; see `bayesconv.likelihoods`.
-      optimizer: `"adam"`, `"adamw"`, `"sgd"`, a mapping `{"name": ..., **options}`, or a Keras optimizer; None is Adam.
-      learning_rate: Learning rate at the start; not used with a Keras optimizer.
+      optimizer: `"adam"`, `"adamw"`, `"sgd"`, `"ivon"` of normal posteriors, see `Ivon`, a mapping
+        `{"name": ..., **options}`, or a Keras optimizer; None is Adam.
+      learning_rate: Learning rate at the start; not used with a Keras optimizer. That of `"ivon"` is of the size of one
+        for gradient descent, 0.1 or so.
       learning_rate_schedule: `"cosine"` or `"constant"`; not used with a Keras optimizer.
-      scale_learning_rate_factor: Learning rate of the posteriors' scales over that of their locations.
+      scale_learning_rate_factor: Learning rate of the posteriors' scales over that of their locations; not with
+        `"ivon"`.
       validation: `(x, y)` arrays, or a finite `tf.data.Dataset` of such batches, which is read into memory. The model
         ends with the weights of its best epoch on them, among those with the full weight of the KL.
       validation_samples: Draws of the weights that the validation NLL averages over.
@@ -105,7 +107,7 @@ def fit(
     num_data = None if num_data is None else int(num_data)
     temperature, scale_learning_rate_factor = float(temperature), float(scale_learning_rate_factor)
     seed = operator.index(seed)
-    validation = _in_memory(validation)
+    validation = in_memory(validation)
     _check_arguments(epochs, num_samples, temperature, patience, validation, run_dir, resume)
     check_bound(model, bound, num_samples)
     check_model(model, "fit")
@@ -116,8 +118,8 @@ def fit(
         _batches(model, validation, None, batch_size, family, seed)
     by_class = as_class_weights(class_weights, batches.output_shape[-1], family, batches.targets)
     total_steps = epochs * batches.steps_per_epoch
-    keras_optimizer = make_optimizer(optimizer, learning_rate, learning_rate_schedule, total_steps)
-    grouped = GroupedOptimizer(keras_optimizer, _trainable(model), scale_learning_rate_factor)
+    made = make_optimizer(optimizer, learning_rate, learning_rate_schedule, total_steps)
+    stepper = make_stepper(made, model, num_data, temperature, scale_learning_rate_factor)
 
     def objective(step: tf.Tensor, x: tf.Tensor, y: tf.Tensor, weights: Any = None) -> tuple[Elbo, tf.Tensor]:
         kl_weight = schedule(tf.cast(step, tf.float32) / total_steps)
@@ -145,7 +147,7 @@ def fit(
         "num_data": num_data,
         "steps_per_epoch": batches.steps_per_epoch,
         "likelihood": family.name,
-        "optimizer": describe_optimizer(keras_optimizer),
+        "optimizer": describe_optimizer(made),
         "scale_learning_rate_factor": scale_learning_rate_factor,
         "temperature": temperature,
         "kl_schedule": name_of(schedule),
@@ -156,11 +158,11 @@ def fit(
         "compute_dtype": precision.narrowed(tf.float32).name,
         **_described_weights(by_class, sample_weights),
     }
-    loop = TrainingLoop(model, batches, objective, grouped, family, settings, run_dir)
+    loop = TrainingLoop(model, batches, objective, stepper, family, settings, run_dir)
     if resume:
         loop.restore()
     calibration = batches.calibration() if validation is not None and is_recalibrated(model) else None
-    validate = _validator(model, validation, family, validation_samples, seed, calibration)
+    validate = validator(model, validation, family, validation_samples, seed, calibration)
     return loop.run(epochs, validate, patience, progress)
 
 
@@ -206,72 +208,6 @@ def _batches(
         raise ValueError(f"Data are a pair (x, y) of arrays, or a tf.data.Dataset. Received {type(data).__name__}.")
     options: dict[str, Any] = {"batch_size": batch_size, "likelihood": likelihood, "seed": seed}
     return ArrayBatches(model, *data, **options, sample_weights=sample_weights, augment=augment)
-
-
-def _in_memory(validation: Any) -> Any:
-    """Validation data as a pair of arrays; a finite data set of batches is read once."""
-    if not isinstance(validation, tf.data.Dataset):
-        return validation
-    if int(validation.cardinality()) == tf.data.INFINITE_CARDINALITY:
-        raise ValueError("`validation` must be finite. Received an infinite tf.data.Dataset; .take(n).")
-    batches = list(validation.as_numpy_iterator())
-    if not batches or not isinstance(batches[0], tuple) or len(batches[0]) != 2:
-        raise ValueError(
-            "`validation` is a pair (x, y) of arrays, or a tf.data.Dataset of such batches. Received one whose "
-            f"elements are {validation.element_spec}{'' if batches else ', and which is empty'}."
-        )
-    return tuple(np.concatenate(part) for part in zip(*batches, strict=True))
-
-
-def _validator(
-    model: Layer, validation: Any, likelihood: Likelihood, num_samples: int, seed: int, calibration: Any
-) -> Callable[[], dict[str, float]]:
-    if validation is None:
-        return dict
-    x, y = validation
-
-    def validate() -> dict[str, float]:
-        predictive = predict(
-            model,
-            x,
-            num_samples=num_samples,
-            seed=seed,
-            likelihood=likelihood,
-            keep_samples=True,
-            calibration=calibration,
-        )
-        nll = _nll(predictive.logits, y, likelihood)
-        if not math.isfinite(nll):
-            raise FloatingPointError(
-                f"The validation NLL is {nll}, though the training loss is finite: check the data."
-            )
-        return {"validation_nll": nll, **_score(predictive, np.asarray(y), likelihood)}
-
-    return validate
-
-
-def _nll(samples: Any, y: Any, likelihood: Likelihood) -> float:
-    """Negative logarithm of the mean probability over draws, of each label by itself; nats per example."""
-    log_prob = likelihood.log_prob_of_labels or likelihood.log_prob
-    log_probs = tf.stack([log_prob(outputs, y) for outputs in samples.astype(np.float64)])
-    mixed = tf.reduce_logsumexp(log_probs, axis=0) - math.log(len(log_probs))
-    return -float(tf.reduce_sum(mixed)) / len(samples[0])
-
-
-def _score(predictive: Predictive, y: Any, likelihood: Likelihood) -> dict[str, float]:
-    if likelihood.task == "regression":
-        errors = predictive.mean - y.reshape(predictive.mean.shape)
-        return {"validation_rmse": float(np.sqrt(np.mean(np.square(errors))))}
-    if likelihood.log_prob_of_labels is None:
-        return {}
-    counted = y != dict(likelihood.options).get("ignored_label")
-    return {"validation_accuracy": float(np.mean((predictive.mean.argmax(-1) == y)[counted]))}
-
-
-def _trainable(model: Layer) -> Sequence[tf.Variable]:
-    if not model.trainable_variables:
-        raise ValueError(f"There is nothing to train: `{model.name}` has no trainable variables.")
-    return model.trainable_variables
 
 
 def _check_arguments(

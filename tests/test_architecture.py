@@ -31,7 +31,7 @@ RANKS = {
     "checkpoints": 4, "findings": 4, "measurements": 4, "diagnostics": 4,
     "moments": 4, "mixtures": 4, "sums": 4, "tabulation": 4, "predictive": 4, "averages": 4, "sampling": 4,
     "methods": 4, "evaluators": 4, "prediction": 4, "frozen": 4, "weighting": 4, "finiteness": 4, "loop": 4,
-    "training": 4,
+    "training": 4, "validation": 4,
     "names": 4, "descriptions": 4, "reconstruction": 4, "saving": 4, "export": 4,
     "prior_predictive": 4, "transfer": 4,
 }  # fmt: skip
@@ -169,7 +169,7 @@ def test_public_names():
             """
             Affine AveragePool BatchNorm ChannelDropout Convolution ConvolutionTranspose DepthwiseConvolution
             Diagnosis Dropout Extras FilterResponseNorm Flatten Frozen GlobalAveragePool GlobalMaxPool GroupNorm
-            History InstanceNorm KernelBias Lambda Layer LayerNorm LayerOutput MaxPool Parallel Predictive Reshape
+            History InstanceNorm Ivon KernelBias Lambda Layer LayerNorm LayerOutput MaxPool Parallel Predictive Reshape
             Residual SeparableConvolution Sequential Upsample VariationalKernelBias WeightSpec as_kernel_bias bounds
             collect_extras comparison compat compute_dtype config continue_from data diagnose divergences elbo
             estimators evaluate export_saved_model fit freeze corruptions initializers kernel_bias layers likelihoods

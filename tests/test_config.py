@@ -183,7 +183,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("option", "expected"),
         [
-            ("momentum: much", "must be a number, as Keras has it for 'sgd'. Received 'much'."),
+            ("momentum: much", "must be a number, as its default is for 'sgd'. Received 'much'."),
             ("momentum: true", "must be a number"),
             ("momentum: null", "must be a number"),
             ("nesterov: 1", "must be true or false"),
@@ -193,6 +193,13 @@ class TestErrors:
     def test_an_optimizers_options_have_the_types_of_keras(self, write, option, expected):
         run = load_config(write(f"{MINIMAL}training: {{optimizer: {{name: sgd, {option}}}}}"))
         assert f"training.optimizer.{option.partition(':')[0]}: {expected}" in message(lambda: check_names(run))
+
+    def test_ivons_scales_have_no_learning_rate(self, write):
+        run = load_config(write(f"{MINIMAL}training: {{optimizer: ivon, scale_learning_rate_factor: 5}}"))
+        expected = r"training\.scale_learning_rate_factor: must be 1 with ivon.*beta_2\. Received 5; leave it out"
+        assert re.search(expected, message(lambda: check_names(run)))
+        run = load_config(write(f"{MINIMAL}training: {{optimizer: {{name: ivon, beta_1: high}}}}"))
+        assert "training.optimizer.beta_1: must be a number" in message(lambda: check_names(run))
 
     def test_an_optimizers_options_of_the_right_types_pass(self, write):
         options = "momentum: 1, nesterov: true, weight_decay: null, clipnorm: 1.5"

@@ -230,7 +230,7 @@ def test_patience_stops_and_the_best_weights_are_restored(monkeypatch, tmp_path)
 
         return validate
 
-    monkeypatch.setattr(training, "_validator", validator)
+    monkeypatch.setattr(training, "validator", validator)
     model = _model()
     options = {**FIT, "epochs": 9, "kl_schedule": "constant"}
     history = bc.fit(model, (X, Y), validation=(X, Y), patience=2, run_dir=tmp_path, **options)
@@ -245,7 +245,7 @@ def test_epochs_of_the_warm_up_are_not_the_best_one(monkeypatch):
     scores = [0.1, 0.2, 0.3, 0.6, 0.5, 0.7]  # the KL has its full weight from the fourth of six epochs on
     for factory, best in ((bc.make_kernel_bias_flipout, 5), (bc.make_kernel_bias, 1)):
         left = iter(scores)
-        monkeypatch.setattr(training, "_validator", lambda *_, left=left: lambda: {"validation_nll": next(left)})
+        monkeypatch.setattr(training, "validator", lambda *_, left=left: lambda: {"validation_nll": next(left)})
         model = bc.Sequential([bc.Flatten(), bc.Affine(X[0].size, 3, make_kernel_bias_fn=factory)])
         options = {**FIT, "epochs": 6, "kl_schedule": {"name": "linear", "warm_up": 0.5}}
         history = bc.fit(model, (X, Y), validation=(X, Y), **options)
@@ -289,9 +289,10 @@ def _kill_after(monkeypatch, epochs):
     return lambda: monkeypatch.setattr(loop.TrainingLoop, "_train_epoch", original)
 
 
+@pytest.mark.parametrize("optimizer", [{"scale_learning_rate_factor": 3.0}, {"optimizer": "ivon"}])
 @pytest.mark.parametrize("validation", [None, (X[:9], Y[:9])])
-def test_a_killed_and_resumed_run_is_bit_equal(monkeypatch, tmp_path, validation):
-    options = {**FIT, "epochs": 5, "scale_learning_rate_factor": 3.0, "seed": 8, "validation": validation}
+def test_a_killed_and_resumed_run_is_bit_equal(monkeypatch, tmp_path, validation, optimizer):
+    options = {**FIT, "epochs": 5, "seed": 8, "validation": validation, **optimizer}
     whole, parts = _model(), _model()
     history = bc.fit(whole, (X, Y), run_dir=tmp_path / "whole", **options)
     revive = _kill_after(monkeypatch, 2)
