@@ -65,7 +65,7 @@ def fit(
         `bayesconv.augmentations`. The KL is still divided by the number of images.
       likelihood: What the outputs say of the targets; see `bayesconv.likelihoods`.
       optimizer: `"adam"`, `"adamw"`, `"sgd"`, `"ivon"` of normal posteriors, see `Ivon`, a mapping
-        `{"name": ..., **options}`, or a Keras optimizer; None is Adam.
+        `{"name": ..., **options}`, or a Keras optimizer; None is Adam. Weight decay spares the posteriors' scales.
       learning_rate: Learning rate at the start; not used with a Keras optimizer. That of `"ivon"` is of the size of one
         for gradient descent, 0.1 or so.
       learning_rate_schedule: `"cosine"` or `"constant"`; not used with a Keras optimizer.

@@ -76,6 +76,19 @@ def test_without_a_factor_there_is_one_optimizer():
     assert {path.split("/")[1] for path in grouped.variables} == {"0"}
 
 
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_weight_decay_is_for_locations_and_not_for_scales(name, factor):
+    variables, rate, decay = _variables(tf.float64), 0.1, 0.25
+    made = make_optimizer({"name": name, "weight_decay": decay}, rate, "constant", 5)
+    optimizer = GroupedOptimizer(made, variables, factor)
+    for _ in range(3):
+        optimizer.apply([tf.zeros([3], tf.float64)] * 2)
+    loc, scale = (variable.numpy() for variable in variables)
+    np.testing.assert_allclose(loc, (1 - rate * decay) ** 3, rtol=1e-6)
+    np.testing.assert_array_equal(scale, 1.0)
+
+
 def test_the_state_is_all_that_the_next_step_depends_on():
     first, second = _variables(), _variables()
     one, two = (

@@ -30,7 +30,8 @@ class GroupedOptimizer:
     """One optimizer for locations and point weights, one for the scales of posteriors.
 
     Scales are the variables whose own name starts with `untransformed_`. Adam-like optimizers are blind to the scale
-    of a gradient, so a faster pace of the scales takes an optimizer of its own.
+    of a gradient, so a faster pace of the scales takes an optimizer of its own. So does weight decay: where a
+    scale's logarithm decays to 0, the scale grows to 1.
 
     Args:
       optimizer: Optimizer of the locations; the scales get a copy.
@@ -43,9 +44,10 @@ class GroupedOptimizer:
     ) -> None:
         if not scale_factor > 0:
             raise ValueError(f"`scale_learning_rate_factor` must be positive. Received {scale_factor!r}.")
-        is_scale = [v.name.rpartition("/")[2].startswith(SCALE_PREFIX) and scale_factor != 1.0 for v in variables]
+        apart = scale_factor != 1.0 or bool(optimizer.weight_decay)
+        is_scale = [apart and v.name.rpartition("/")[2].startswith(SCALE_PREFIX) for v in variables]
         self._groups = [[i for i, flag in enumerate(is_scale) if flag is wanted] for wanted in (False, True)]
-        self._optimizers = [optimizer, _faster(optimizer, scale_factor)]
+        self._optimizers = [optimizer, _of_scales(optimizer, scale_factor)]
         self._variables = list(variables)
         for group, member in self._members():
             member.build([self._variables[i] for i in group])
@@ -68,8 +70,10 @@ class GroupedOptimizer:
         }
 
 
-def _faster(optimizer: keras.optimizers.Optimizer, factor: float) -> keras.optimizers.Optimizer:
+def _of_scales(optimizer: keras.optimizers.Optimizer, factor: float) -> keras.optimizers.Optimizer:
     config = optimizer.get_config()
+    if config.get("weight_decay"):
+        config["weight_decay"] = 0.0
     base = getattr(optimizer, "_learning_rate", config["learning_rate"])
     base = base if isinstance(base, keras.optimizers.schedules.LearningRateSchedule) else config["learning_rate"]
     copy = type(optimizer).from_config({**config, "learning_rate": 1.0})
