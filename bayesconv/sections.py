@@ -172,7 +172,7 @@ class Training(Section):
     augmentation: tuple[Part, ...] = Field(default=(), strict=False)
     """What changes the training images at random, one after the other, such as shift; none by default."""
     optimizer: Part = Part(name="adam")
-    """adam, adamw or sgd, with options of Keras such as weight_decay (none of scales), or ivon for normal posteriors."""
+    """adam, adamw or sgd, with Keras' options such as weight_decay (not of scales), or ivon for normal posteriors."""
     learning_rate: Positive = 1e-3
     """Largest learning rate; with ivon it is like one of gradient descent, 0.1 or so."""
     scale_learning_rate_factor: Positive = 1.0
