@@ -34,6 +34,7 @@ TOGETHER = [
         "comparing.md",
         "report.md",
         "ensembles.md",
+        "optimizers.md",
     )
 ]
 MIGRATING = Path(__file__).parent.parent / "docs" / "migrating-from-tfp.md"
