@@ -92,7 +92,7 @@ def check_names(config: RunConfig, *, folders: Iterable[Path] = ()) -> None:
         problems = [p for path, kind, part in parts if kind in kinds for p in _piece_problems(path, kind, part)]
         if problems:
             raise config.settings.error(problems)
-    if problems := [*_optimizer_problems(config.training)]:
+    if problems := [*_optimizer_problems(config.training, config.objective.temperature)]:
         raise config.settings.error(problems)
 
 
@@ -201,15 +201,37 @@ def _type_problems(piece: Any, key: str, value: Any) -> Iterator[str]:
         yield from sorted({problem(e)[1] for e in error.errors()})
 
 
-def _optimizer_problems(training: Training) -> Iterator[Problem]:
+def _optimizer_problems(training: Training, temperature: float) -> Iterator[Problem]:
     from bayesconv.optimization import optimizers
 
-    optimizer, factor = training.optimizer, training.scale_learning_rate_factor
-    if optimizer.name == "ivon" and factor != 1.0:
-        message = f"must be 1 with ivon, whose scales move by its option beta_2. Received {factor:g}; leave it out."
-        yield ("training", "scale_learning_rate_factor"), message
+    optimizer = training.optimizer
+    if optimizer.name == "ivon":
+        yield from _ivon_problems(training.scale_learning_rate_factor, temperature)
     parameters = inspect.signature(optimizers.get(optimizer.name)).parameters
     accepted = set(parameters) - _NOT_OPTIMIZER_OPTIONS
+    problems = [*_option_problems(optimizer, parameters, accepted)]
+    yield from problems or _refusals(training)
+
+
+def _ivon_problems(factor: float, temperature: float) -> Iterator[Problem]:
+    if factor != 1.0:
+        message = f"must be 1 with ivon, whose scales move by its option beta_2. Received {factor:g}; leave it out."
+        yield ("training", "scale_learning_rate_factor"), message
+    if not temperature:
+        yield ("objective", "temperature"), "must be positive with ivon, which sets the scales by it. Received 0."
+
+
+def _refusals(training: Training) -> Iterator[Problem]:
+    """What only making the optimizer tells, such as numbers out of their range."""
+    from bayesconv.optimization import make_optimizer
+
+    try:
+        make_optimizer(training.optimizer.identifier, training.learning_rate, training.learning_rate_schedule, 1)
+    except ValueError as error:
+        yield ("training", "optimizer"), str(error)
+
+
+def _option_problems(optimizer: Part, parameters: Mapping[str, Any], accepted: set[str]) -> Iterator[Problem]:
     for key, value in optimizer.options.items():
         path = ("training", "optimizer", key)
         if key not in accepted:

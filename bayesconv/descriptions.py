@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from bayesconv import names
 from bayesconv.layers import Layer, construction
-from bayesconv.registry import flattened, name_of
+from bayesconv.registry import name_of
 
 _FUNCTIONS = [kind for kind in names.KINDS if kind != "layer"]
 _INITIALIZER = re.compile(r"init_\w+_fn|\w+_initializer")
@@ -102,10 +102,15 @@ class _Describer:
         for kind in _FUNCTIONS:
             if (name := names.name_in(kind, value)) is not None:
                 return {f"${kind}": name}
-        value = flattened(value)
         if isinstance(value, functools.partial) and not value.args:
-            return {"$partial": self.value(value.func, path), "options": self.mapping(_kept(value.keywords), path)}
+            return _partial(self.value(value.func, path), self.mapping(_kept(value.keywords), path))
         raise _refusal(path, *_what_and_way_out(value))
+
+
+def _partial(function: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """A partial application, also of a partial application: of the function itself then."""
+    inner = function.get("options", {}) if "$partial" in function else {}
+    return {"$partial": function.get("$partial", function), "options": {**inner, **options}}
 
 
 def _kept(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from bayesconv.extras import Extra, Extras, collect_extras, total
 from bayesconv.inputs import check_positive_int
 from bayesconv.likelihoods import Likelihood
 from bayesconv.precision import widened
-from bayesconv.registry import Identifier, Registry, flattened, name_of
+from bayesconv.registry import Identifier, Registry, innermost, name_of
 
 SMALLEST_PENALTY_WEIGHT = 0.1
 _ONE_DRAW_FOR_THE_BATCH = (estimators.reparameterization,)
@@ -200,8 +200,7 @@ def check_bound(model: Any, bound: Identifier, num_samples: int) -> None:
 
 
 def _require_one_draw(layer: Any) -> None:
-    estimator = flattened(layer.estimator)
-    if getattr(estimator, "func", estimator) not in _ONE_DRAW_FOR_THE_BATCH:
+    if innermost(layer.estimator) not in _ONE_DRAW_FOR_THE_BATCH:
         raise ValueError(
             "A bound other than 'elbo' weights whole draws of the weights, so all examples of a batch must share one. "
             f"`{layer.name}` gives every example a perturbation of its own. Received the estimator "

@@ -137,10 +137,12 @@ class Registry:
 
     def _check_bound(self, piece: Callable[..., Any]) -> None:
         """Checks the options of a registered function that `functools.partial` bound."""
-        piece = flattened(piece)
-        if isinstance(piece, functools.partial) and piece.func in self._pieces.values():
-            name = next(name for name, known in self._pieces.items() if known is piece.func)
-            self._check_types(name, piece.keywords)
+        names = {id(known): name for name, known in self._pieces.items()}
+        bound: dict[str, Any] = {}
+        while id(piece) not in names and isinstance(piece, functools.partial):
+            bound, piece = {**piece.keywords, **bound}, piece.func
+        if id(piece) in names:
+            self._check_types(names[id(piece)], bound)
 
     def check_options(self, name: str, options: Mapping[str, Any]) -> None:
         """Raises a ValueError if an option is not one of the named function's."""
@@ -204,21 +206,20 @@ def _keyword_only(piece: Callable[..., Any]) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def flattened(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A partial application of a partial application as one of the function; anything else as it is.
+def innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that partial applications are of, however many are inside of one another.
 
-    `functools.partial` does that by itself, unless the inner one has a `__dict__`, which only looking for it makes.
+    `functools.partial` makes one of two by itself, unless the inner one has a `__dict__`, which looking for it makes.
 
     Example:
       >>> import functools
       >>> inner = functools.partial(round, number=1.25)
       >>> inner.note = "not for everyone"
-      >>> flattened(functools.partial(inner, ndigits=1)).func is round
+      >>> innermost(functools.partial(inner, ndigits=1)) is round
       True
     """
-    while isinstance(function, functools.partial) and isinstance(inner := function.func, functools.partial):
-        keywords = {**inner.keywords, **function.keywords}
-        function = functools.partial(inner.func, *inner.args, *function.args, **keywords)
+    while isinstance(function, functools.partial):
+        function = function.func
     return function
 
 
@@ -232,7 +233,6 @@ def name_of(piece: Callable[..., Any]) -> str:
       >>> name_of(functools.partial(laplace, scale=0.1))
       'laplace(scale=0.1)'
     """
-    piece = flattened(piece)
     if isinstance(piece, functools.partial):
         options = ", ".join(f"{key}={value!r}" for key, value in piece.keywords.items())
         return f"{name_of(piece.func)}({options})"

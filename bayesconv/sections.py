@@ -173,8 +173,8 @@ class Training(Section):
     """What changes the training images at random, one after the other, such as shift; none by default."""
     optimizer: Part = Part(name="adam")
     """adam, adamw or sgd, with Keras' options such as weight_decay (not of scales), or ivon for normal posteriors."""
-    learning_rate: Positive = 1e-3
-    """Largest learning rate; with ivon it is like one of gradient descent, 0.1 or so."""
+    learning_rate: Positive | None = None
+    """Largest learning rate; null is 0.001, and 0.1 with ivon."""
     scale_learning_rate_factor: Positive = 1.0
     """Multiplies the learning rate of the posterior's scales."""
     learning_rate_schedule: Literal["cosine", "constant"] = "cosine"

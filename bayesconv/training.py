@@ -36,7 +36,7 @@ def fit(
     augmentation: Sequence[Identifier] = (),
     likelihood: Likelihood | Identifier = "categorical",
     optimizer: Any = None,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     learning_rate_schedule: str = "cosine",
     scale_learning_rate_factor: float = 1.0,
     validation: Any = None,
@@ -65,9 +65,9 @@ def fit(
         `bayesconv.augmentations`. The KL is still divided by the number of images.
       likelihood: What the outputs say of the targets; see `bayesconv.likelihoods`.
       optimizer: `"adam"`, `"adamw"`, `"sgd"`, `"ivon"` of normal posteriors, see `Ivon`, a mapping
-        `{"name": ..., **options}`, or a Keras optimizer; None is Adam. Weight decay spares the posteriors' scales.
-      learning_rate: Learning rate at the start; not used with a Keras optimizer. That of `"ivon"` is of the size of one
-        for gradient descent, 0.1 or so.
+        `{"name": ..., **options}`, or a Keras optimizer; None is Adam. Weight decay spares the posteriors' scales,
+        the variables whose names begin with `untransformed_`.
+      learning_rate: Learning rate at the start; None is 0.001, with `"ivon"` 0.1. Not used with a Keras optimizer.
       learning_rate_schedule: `"cosine"` or `"constant"`; not used with a Keras optimizer.
       scale_learning_rate_factor: Learning rate of the posteriors' scales over that of their locations; not with
         `"ivon"`.

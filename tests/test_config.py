@@ -201,8 +201,24 @@ class TestErrors:
         run = load_config(write(f"{MINIMAL}training: {{optimizer: {{name: ivon, beta_1: high}}}}"))
         assert "training.optimizer.beta_1: must be a number" in message(lambda: check_names(run))
 
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            (
+                "training: {optimizer: {name: ivon, beta_2: 1.5}}",
+                r"optimizer: .*`beta_2` must be .* Received 1\.5",
+            ),
+            ("training: {optimizer: {name: ivon, point_learning_rate_factor: -1}}", "must be positive and finite"),
+            ("training: {optimizer: {name: adam, clipnorm: 1, clipvalue: 1}}", r"training\.optimizer: .* refuses"),
+            ("training: {optimizer: ivon}\nobjective: {temperature: 0}", r"objective\.temperature: must be positive"),
+        ],
+    )
+    def test_what_an_optimizer_refuses_is_known_before_anything_runs(self, write, text, expected):
+        run = load_config(write(f"{MINIMAL}{text}"))
+        assert re.search(expected, message(lambda: check_names(run)))
+
     def test_an_optimizers_options_of_the_right_types_pass(self, write):
-        options = "momentum: 1, nesterov: true, weight_decay: null, clipnorm: 1.5"
+        options = "momentum: 0.9, nesterov: true, weight_decay: null, clipnorm: 1.5"
         check_names(load_config(write(f"{MINIMAL}training: {{optimizer: {{name: sgd, {options}}}}}")))
 
 

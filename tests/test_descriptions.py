@@ -66,6 +66,17 @@ def test_partial_applications_of_one_another_are_described_as_one():
     assert _described(functools.partial(inner, penalty_weight=0.5)) == _described(flat)
 
 
+def test_a_partial_application_with_a_name_of_its_own_keeps_it_inside_of_another():
+    wide = nested(_halved, gain=2.0)
+    bc.register_function("wide")(wide)
+    expected = {"$partial": {"$function": "wide"}, "options": {"offset": 1.0}}
+    assert _described(functools.partial(wide, offset=1.0)) == expected
+
+
+def _halved(x, *, gain=1.0, offset=0.0):
+    return gain * x / 2 + offset
+
+
 @pytest.mark.parametrize(
     ("value", "described"),
     [

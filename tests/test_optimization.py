@@ -89,6 +89,19 @@ def test_weight_decay_is_for_locations_and_not_for_scales(name, factor):
     np.testing.assert_array_equal(scale, 1.0)
 
 
+def test_weight_decay_leaves_one_optimizer_and_what_its_owner_excluded():
+    variables = _variables(tf.float64)
+    adamw = keras.optimizers.AdamW(0.1, weight_decay=0.25)
+    adamw.exclude_from_weight_decay(var_names=["loc"])
+    optimizer = GroupedOptimizer(adamw, variables)
+    assert {path.split("/")[1] for path in optimizer.variables} == {"0"}
+    optimizer.apply([tf.zeros([3], tf.float64)] * 2)
+    loc, scale = (variable.numpy() for variable in variables)
+    np.testing.assert_array_equal(loc, 1.0)
+    assert (scale < 1.0).all()
+    GroupedOptimizer(adamw, variables)  # once more, for another run
+
+
 def test_the_state_is_all_that_the_next_step_depends_on():
     first, second = _variables(), _variables()
     one, two = (

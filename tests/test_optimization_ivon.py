@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 import bayesconv as bc
@@ -22,7 +23,7 @@ Y = X @ RNG.normal(size=[SIZE, 1]) + NOISE * RNG.normal(size=[N, 1])
 def _layer(posterior="mean_field_normal", **options) -> bc.Affine:
     factory = functools.partial(
         bc.make_kernel_bias_reparameterization,
-        posterior={"name": posterior, "initial_scale": 0.2, **options},
+        posterior={"name": posterior, "initial_scale": SCALE_0, **options},
         prior={"name": "normal", "scale": PRIOR_SCALE},
     )
     return bc.Affine(SIZE, 1, make_kernel_bias_fn=factory, use_bias=False, dtype=tf.float64)
@@ -51,7 +52,7 @@ def _taken(layer: bc.Affine, optimizer: Ivon, steps: int) -> tuple[np.ndarray, n
 
 
 def _published(loc, scale, drawn, *, rate, beta_1, beta_2) -> tuple[np.ndarray, np.ndarray]:
-    """The algorithm in terms of a Hessian, whose rate is that of `(rate_0, h_0)` for `rate = rate_0 (h_0 + decay)`."""
+    """The published algorithm, in terms of a Hessian; the prior's pull is averaged too, which is ours."""
     decay = 1 / (N * PRIOR_SCALE**2)
     hessian, mean = 1 / (N * scale**2) - decay, np.zeros(SIZE)
     for step, weights in enumerate(drawn, start=1):
@@ -66,20 +67,24 @@ def _published(loc, scale, drawn, *, rate, beta_1, beta_2) -> tuple[np.ndarray, 
     return loc, 1 / np.sqrt(N * (hessian + decay))
 
 
-OPTIONS = {"rate": 0.05, "beta_1": 0.8, "beta_2": 0.97}
+RATE, BETA_2, SCALE_0 = 0.08, 0.97, 0.2
 
 
-def _compared(kind: type[Ivon]) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+def _compared(kind: type[Ivon], beta_1: float = 0.8) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     layer = _layer()
     start = _moments(layer)
-    optimizer = kind(
-        layer, num_data=N, learning_rate=OPTIONS["rate"], beta_1=OPTIONS["beta_1"], beta_2=OPTIONS["beta_2"]
-    )
+    optimizer = kind(layer, num_data=N, learning_rate=RATE, beta_1=beta_1, beta_2=BETA_2)
     *found, drawn = _taken(layer, optimizer, steps=30)
-    return tuple(found), _published(*start, drawn, **OPTIONS)
+    rate = RATE / (N * start[1][0] ** 2)  # times 1 / (h + decay), which is N scale^2
+    return tuple(found), _published(*start, drawn, rate=rate, beta_1=beta_1, beta_2=BETA_2)
 
 
-def test_steps_are_the_published_ones():
+def test_without_memory_of_gradients_steps_are_the_published_ones():
+    found, expected = _compared(Ivon, beta_1=0.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_with_it_the_pull_of_the_prior_is_averaged_as_well():
     found, expected = _compared(Ivon)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
@@ -243,7 +248,7 @@ def test_the_learning_rate_follows_a_schedule():
         stepper.apply([of[id(v)] for v in layer.trainable_variables])
         steps.append((before - loc.numpy()).ravel()[0])
     rates = [0.1 * 0.5 * (1 + np.cos(np.pi * i / 4)) for i in range(4)]
-    np.testing.assert_allclose(steps, np.asarray(rates) * N * 0.2**2, rtol=1e-6)
+    np.testing.assert_allclose(steps, rates, rtol=1e-6)
 
 
 @pytest.mark.parametrize("posterior", ["radial", "low_rank_normal"])
@@ -256,8 +261,11 @@ def test_a_model_without_normal_posteriors_is_refused(posterior):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_data": 0}, r"positive number of data and temperature.*Received num_data=0 and temperature=1\.0"),
-        ({"num_data": 5, "temperature": 0.0}, r"Received num_data=5 and temperature=0\.0"),
+        ({"num_data": 0}, r"`num_data` must be positive and finite\. Received 0"),
+        ({"num_data": 5, "temperature": 0.0}, r"`temperature` must be positive and finite\. Received 0\.0"),
+        ({"num_data": float("inf")}, r"`num_data` must be positive and finite\. Received inf"),
+        ({"num_data": 5, "learning_rate": "0.1x"}, r"`learning_rate` must be positive and finite\. Received '0\.1x'"),
+        ({"num_data": 5, "learning_rate": -0.1}, r"`learning_rate` must be positive and finite\. Received -0\.1"),
         ({"num_data": 5, "beta_1": 1.0}, r"`beta_1` must be at least 0 and below 1\. Received 1\.0"),
         ({"num_data": 5, "beta_2": -0.1}, r"`beta_2` must be at least 0 and below 1\. Received -0\.1"),
     ],
@@ -265,6 +273,42 @@ def test_a_model_without_normal_posteriors_is_refused(posterior):
 def test_numbers_out_of_range_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Ivon(_layer(), **options)
+
+
+def test_the_first_step_is_that_of_gradient_descent_whatever_scale_and_number_of_data():
+    for scale, num_data in ((0.2, 1), (0.002, 10**6)):
+        layer = _layer(initial_scale=scale)
+        loc, raw = (
+            layer.posterior.kernel.distribution.loc,
+            layer.posterior.kernel.distribution.scale.pretransformed_input,
+        )
+        before = loc.numpy()
+        of = {id(loc): tf.fill(loc.shape, tf.constant(3.0, loc.dtype)), id(raw): tf.zeros_like(raw)}
+        Ivon(layer, num_data=num_data, learning_rate=0.5).apply([of[id(v)] for v in layer.trainable_variables])
+        np.testing.assert_allclose(before - loc.numpy(), 1.5, rtol=1e-9)
+
+
+def test_a_scale_with_a_floor_is_left_to_the_point_optimizer():
+    posterior = tfp.experimental.nn.util.make_kernel_bias_posterior_mvn_diag
+    layer = bc.Affine(SIZE, 1, make_kernel_bias_fn=bc.kernel_bias.factory(posterior=posterior))
+    with pytest.raises(ValueError, match="Received a model without any"):
+        Ivon(layer, num_data=N)
+
+
+@pytest.mark.parametrize("gradients", [[None, None], [tf.zeros([SIZE, 1])], [(tf.zeros([SIZE, 1]), None)] * 2])
+def test_what_are_not_the_gradients_is_refused_by_the_names_of_the_variables(gradients):
+    with pytest.raises(ValueError, match=r"a gradient for each .*kernel/loc.*Received \["):
+        Ivon(_layer(), num_data=N).apply(gradients)
+
+
+def test_a_point_optimizer_is_keras():
+    with pytest.raises(TypeError, match=r"`point_optimizer` is a Keras optimizer\. Received 'adam'"):
+        Ivon(_layer(), num_data=N, point_optimizer="adam")
+
+
+def test_no_learning_rate_is_a_tenth_for_ivon_and_a_thousandth_for_others():
+    assert "'learning_rate': 0.1," in describe_optimizer(make_optimizer("ivon", None, "constant", 5))
+    assert float(make_optimizer("adam", None, "constant", 5).learning_rate) == pytest.approx(1e-3)
 
 
 def test_a_factor_of_the_scales_is_refused_with_what_moves_them():

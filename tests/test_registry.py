@@ -9,7 +9,7 @@ import pytest
 from partials import nested
 
 from bayesconv import divergences, estimators, likelihoods, models, objectives, posteriors, priors
-from bayesconv.registry import Registry, flattened, name_of
+from bayesconv.registry import Registry, innermost, name_of
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_names_of_functions_show_bound_options():
 
     assert name_of(len) == "len"
     assert name_of(functools.partial(divmod, 1)) == "divmod()"
-    assert name_of(functools.partial(nested(round, number=1.5), ndigits=2)) == "round(number=1.5, ndigits=2)"
+    assert name_of(functools.partial(nested(round, number=1.5), ndigits=2)) == "round(number=1.5)(ndigits=2)"
     assert name_of(functools.partial(round, ndigits=2)) == "round(ndigits=2)"
     assert name_of(Shade()) == "Shade"
 
@@ -174,17 +174,12 @@ def test_options_of_another_type_than_annotated_are_refused():
                 registry.resolve(choice)
 
 
-def test_partial_applications_of_one_another_are_one():
-    inner = nested(nested(divmod), y=1)  # does not flatten by itself
-    outer = functools.partial(inner, 7, y=2)
-    assert isinstance(outer.func, functools.partial)
-    flat = flattened(outer)
-    assert (flat.func, flat.args, flat.keywords) == (divmod, (7,), {"y": 2})
-    assert flattened(divmod) is divmod
-    assert flattened(inner.func) is inner.func
+def test_the_innermost_function_of_partial_applications():
+    assert innermost(functools.partial(nested(nested(divmod), y=1), 7)) is divmod
+    assert innermost(divmod) is divmod
 
 
 def test_options_are_checked_through_partial_applications_of_one_another(colours):
-    box = nested(priors.laplace, scale="wide")
     with pytest.raises(ValueError, match=r"'scale' of the prior .* Received 'wide'"):
-        priors.resolve(functools.partial(box))
+        priors.resolve(functools.partial(nested(priors.laplace, scale="wide")))
+    priors.resolve(functools.partial(nested(priors.laplace, scale="wide"), scale=0.1))  # the outer one counts

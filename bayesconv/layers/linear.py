@@ -15,7 +15,7 @@ from bayesconv.estimators import Draw, Estimate, LinearOp, without_mean
 from bayesconv.examples import at_least
 from bayesconv.kernel_bias import VariationalKernelBias
 from bayesconv.layers.base import Layer, LayerOutput
-from bayesconv.registry import flattened, name_of
+from bayesconv.registry import innermost, name_of
 from bayesconv.signatures import call_factory
 from bayesconv.weights import KernelBias, as_kernel_bias, map_kernel_bias
 
@@ -196,8 +196,7 @@ def _make(
     dtype: tf.DType,
     own: dict[str, Any],
 ) -> Any:
-    factory = flattened(factory)
-    native = getattr(factory, "func", factory).__module__.startswith("bayesconv.")
+    native = innermost(factory).__module__.startswith("bayesconv.")
     defaults = KernelBias(None, None) if native else KernelBias(initializers.glorot_uniform(), initializers.zeros())
     options = {
         "init_kernel_fn": init_fns.kernel or defaults.kernel,

@@ -13,7 +13,6 @@ from tensorflow_probability import distributions as tfd
 
 from bayesconv import precision
 from bayesconv.moments.normal import Transformed, cdf, density, positive, rectified
-from bayesconv.registry import flattened
 
 Activation = Callable[..., Any]
 ActivationRule = Callable[..., Transformed]
@@ -57,10 +56,11 @@ def transformed(function: Activation, mean: tf.Tensor, variance: tf.Tensor) -> T
 
 
 def _unbound(function: Any) -> tuple[Any, dict[str, Any]]:
-    function = flattened(function)
-    if isinstance(function, functools.partial) and not function.args:
-        return function.func, dict(function.keywords)
-    return function, {}
+    """The function that has a rule, or the innermost, and the options that partial applications of it bound."""
+    keywords: dict[str, Any] = {}
+    while function not in _RULES and isinstance(function, functools.partial) and not function.args:
+        keywords, function = {**function.keywords, **keywords}, function.func
+    return function, keywords
 
 
 def quadrature(function: Activation, num_points: int = NUM_POINTS) -> ActivationRule:

@@ -30,7 +30,7 @@ class GroupedOptimizer:
     """One optimizer for locations and point weights, one for the scales of posteriors.
 
     Scales are the variables whose own name starts with `untransformed_`. Adam-like optimizers are blind to the scale
-    of a gradient, so a faster pace of the scales takes an optimizer of its own. So does weight decay: where a
+    of a gradient, so a faster pace of the scales takes an optimizer of its own. Weight decay spares them: where a
     scale's logarithm decays to 0, the scale grows to 1.
 
     Args:
@@ -44,9 +44,10 @@ class GroupedOptimizer:
     ) -> None:
         if not scale_factor > 0:
             raise ValueError(f"`scale_learning_rate_factor` must be positive. Received {scale_factor!r}.")
-        apart = scale_factor != 1.0 or bool(optimizer.weight_decay)
-        is_scale = [apart and v.name.rpartition("/")[2].startswith(SCALE_PREFIX) for v in variables]
-        self._groups = [[i for i, flag in enumerate(is_scale) if flag is wanted] for wanted in (False, True)]
+        is_scale = [v.name.rpartition("/")[2].startswith(SCALE_PREFIX) for v in variables]
+        _spare([v for v, flag in zip(variables, is_scale, strict=True) if flag], optimizer)
+        apart = [flag and scale_factor != 1.0 for flag in is_scale]
+        self._groups = [[i for i, flag in enumerate(apart) if flag is wanted] for wanted in (False, True)]
         self._optimizers = [optimizer, _of_scales(optimizer, scale_factor)]
         self._variables = list(variables)
         for group, member in self._members():
@@ -68,6 +69,12 @@ class GroupedOptimizer:
             for i, (_, member) in enumerate(self._members())
             for j, variable in enumerate(member.variables)
         }
+
+
+def _spare(scales: Sequence[tf.Variable], optimizer: keras.optimizers.Optimizer) -> None:
+    # What its owner excluded stays so, and an optimizer that was built has its exclusions.
+    if not optimizer.built and not hasattr(optimizer, "_exclude_from_weight_decay"):
+        optimizer.exclude_from_weight_decay(scales)
 
 
 def _of_scales(optimizer: keras.optimizers.Optimizer, factor: float) -> keras.optimizers.Optimizer:

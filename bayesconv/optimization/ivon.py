@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 from tensorflow_probability import util as tfp_util
 
 from bayesconv import distributions
+from bayesconv.inputs import check_model
 from bayesconv.layers import Layer, Linear
 
 
@@ -21,24 +24,26 @@ class Ivon:
     a loss per example with its KL, a step is
 
         p <- p (1 + u + u^2 / 2),                              u = (1 - beta_2) n g_log_scale
-        loc <- loc - learning_rate n scale^2 m / (1 - beta_1^t),    m <- beta_1 m + (1 - beta_1) g_loc
+        loc <- loc - learning_rate (scale / scale_0)^2 m / (1 - beta_1^t),    m <- beta_1 m + (1 - beta_1) g_loc
 
-    That is gradient descent in the metric of the Fisher information; `u^2 / 2`, from the curvature of that space, keeps
-    the precision positive. With a normal prior and draws by reparameterization the first line is the published one,
-    which speaks of the Hessian `p / n - 1 / (n prior_scale^2)`. Written in gradients it takes those of any estimator,
-    of less variance too, and of any prior. Scales that weights share move by the mean over these.
+    with the root mean square `scale_0` of the posterior's scales at the start, so that `learning_rate` is one of plain
+    gradient descent there. That is descent in the metric of the Fisher information; `u^2 / 2`, from the curvature of
+    that space, keeps the precision positive. With a normal prior and draws by reparameterization the first line is the
+    published one, which speaks of the Hessian `p / n - 1 / (n prior_scale^2)`. Written in gradients it takes those of
+    any estimator, of less variance too, and of any prior. The moving average is of the whole gradient, in the paper it
+    is of the data's alone: with `beta_1=0` there is no difference. Scales that weights share move by the mean over them.
 
     Args:
-      model: A layer with mean-field normal posteriors.
+      model: A layer with mean-field normal posteriors, whose scales are the exponential or the softplus of variables.
       num_data: Number of training examples.
       temperature: Multiplier of the KL in the loss.
-      learning_rate: Of the locations: a number or a Keras schedule. Times `n scale^2` it is one of plain gradient
-        descent, so the latter's numbers hold at an initial scale of `1 / sqrt(n)`.
+      learning_rate: Of the locations at the start: a number or a Keras schedule.
       beta_1: Memory of the locations' gradients.
       beta_2: Memory of the precisions; it is about `1 / (1 - beta_2)` steps long.
       point_optimizer: Keras optimizer of all variables that belong to no such posterior; None is Adam.
 
     Raises:
+      TypeError: If the model is not made of layers, or the optimizer is none of Keras.
       ValueError: If no posterior is normal with independent weights, or a number is out of its range.
 
     References:
@@ -66,12 +71,10 @@ class Ivon:
         beta_2: float = 0.9999,
         point_optimizer: keras.optimizers.Optimizer | None = None,
     ) -> None:
-        _check_memories(beta_1=beta_1, beta_2=beta_2)
-        if not (num_data > 0 and temperature > 0):
-            raise ValueError(
-                "Ivon needs a positive number of data and temperature, which set the width of a posterior. "
-                f"Received num_data={num_data!r} and temperature={temperature!r}."
-            )
+        check_model(model, "Ivon")
+        check_numbers(num_data=num_data, temperature=temperature, beta_1=beta_1, beta_2=beta_2)
+        if not callable(learning_rate) and not tf.is_tensor(learning_rate):
+            check_numbers(learning_rate=learning_rate)
         self._variables, self._normals = model.trainable_variables, _normals_of(model)
         if not self._normals:
             raise ValueError(
@@ -79,28 +82,41 @@ class Ivon:
                 f"`{model.name}`; give its layers the posterior mean_field_normal, or choose another optimizer."
             )
         self._num_effective, self._rate, self._betas = num_data / temperature, learning_rate, (beta_1, beta_2)
-        self._iterations = tf.Variable(tf.constant(0, tf.int64), trainable=False, name="iterations")
-        self._momenta = [tf.Variable(tf.zeros_like(normal.loc), trainable=False) for normal in self._normals]
+        self._iterations = _state(tf.constant(0, tf.int64))
+        self._momenta = [_state(tf.zeros_like(normal.loc)) for normal in self._normals]
+        self._at_start = [_state(tf.reduce_mean(tf.square(normal.scale))) for normal in self._normals]
         moved = {id(part) for normal in self._normals for part in normal.trainable_variables}
         self._points = [variable for variable in self._variables if id(variable) not in moved]
-        self._point_optimizer = point_optimizer or keras.optimizers.Adam()
-        self._point_optimizer.build(self._points)
+        self._point_optimizer = _built(point_optimizer or keras.optimizers.Adam(), self._points)
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> None:
         """One step.
 
         Args:
           gradients: One for each of the model's trainable variables, in their order.
+
+        Raises:
+          ValueError: If they are not as many, or one is None.
         """
-        of = {id(variable): gradient for variable, gradient in zip(self._variables, gradients, strict=True)}
+        of = self._by_variable(gradients)
         rate = self._rate(self._iterations) if callable(self._rate) else self._rate
         step = self._iterations.assign_add(1)
-        for normal, momentum in zip(self._normals, self._momenta, strict=True):
+        for normal, momentum, at_start in zip(self._normals, self._momenta, self._at_start, strict=True):
             self._move_scale(normal, of)
             if id(normal.loc) in of:
-                self._move_loc(normal, momentum, of[id(normal.loc)], rate, step)
+                self._move_loc(normal, momentum, of[id(normal.loc)], _in(rate, at_start.dtype) / at_start, step)
         if self._points:
             self._point_optimizer.apply([of[id(variable)] for variable in self._points], self._points)
+
+    def _by_variable(self, gradients: Sequence[tf.Tensor]) -> dict[int, tf.Tensor]:
+        gradients = list(gradients)
+        if len(gradients) != len(self._variables) or not all(map(tf.is_tensor, gradients)):
+            received = [type(gradient).__name__ for gradient in gradients]
+            raise ValueError(
+                "`apply` takes a gradient for each of the model's trainable variables, in their order: "
+                f"{[variable.name for variable in self._variables]}. Received {received}."
+            )
+        return {id(variable): gradient for variable, gradient in zip(self._variables, gradients, strict=True)}
 
     def _move_scale(self, normal: tfd.Normal, of: dict[int, tf.Tensor]) -> None:
         raw = normal.scale.pretransformed_input
@@ -114,23 +130,33 @@ class Ivon:
         normal.scale.assign(scale * tf.math.rsqrt(1.0 + u + 0.5 * tf.square(u)))
 
     def _move_loc(
-        self, normal: tfd.Normal, momentum: tf.Variable, gradient: tf.Tensor, rate: Any, step: tf.Tensor
+        self, normal: tfd.Normal, momentum: tf.Variable, gradient: tf.Tensor, pace: tf.Tensor, step: tf.Tensor
     ) -> None:
         beta = self._betas[0]
         mean = momentum.assign(beta * momentum + (1.0 - beta) * gradient)
         unbiased = mean / (1.0 - tf.constant(beta, mean.dtype) ** tf.cast(step, mean.dtype))
-        pace = self._num_effective * (tf.cast(rate, mean.dtype) if tf.is_tensor(rate) else rate)
         normal.loc.assign_sub(pace * tf.square(normal.scale) * unbiased)
 
     @property
     def variables(self) -> dict[str, tf.Variable]:
         """The optimizer's own variables, by path."""
-        points = (variable.value for variable in self._point_optimizer.variables)
-        return {
-            "optimizer/iterations": self._iterations,
-            **{f"optimizer/momentum/{i}": variable for i, variable in enumerate(self._momenta)},
-            **{f"optimizer/point/{i}": variable for i, variable in enumerate(points)},
-        }
+        points = [variable.value for variable in self._point_optimizer.variables]
+        of_normals = {"momentum": self._momenta, "at_start": self._at_start, "point": points}
+        numbered = {f"optimizer/{key}/{i}": v for key, several in of_normals.items() for i, v in enumerate(several)}
+        return {"optimizer/iterations": self._iterations, **numbered}
+
+
+def check_numbers(**numbers: Any) -> None:
+    """Raises a ValueError if a number is out of its range: below 1 and not negative for a memory, else positive."""
+    for name, value in numbers.items():
+        is_memory = name.startswith("beta")
+        try:
+            fits = 0.0 <= float(value) < 1.0 if is_memory else 0.0 < float(value) < math.inf
+        except (TypeError, ValueError):
+            fits = False
+        if not fits:
+            rule = "at least 0 and below 1" if is_memory else "positive and finite"
+            raise ValueError(f"`{name}` must be {rule}. Received {value!r}.")
 
 
 def _normals_of(model: Layer) -> list[tfd.Normal]:
@@ -138,11 +164,24 @@ def _normals_of(model: Layer) -> list[tfd.Normal]:
     layers = (part for part in (model, *model.submodules) if isinstance(part, Linear) and part.posterior is not None)
     elements = (distributions.elementwise(q) for layer in layers for q in layer.posterior if q is not None)
     normals = (e for e in elements if isinstance(e, tfd.Normal))
-    # A scale that is derived from other variables does not move by itself.
-    return list({id(e.loc): e for e in normals if isinstance(e.scale, tfp_util.TransformedVariable)}.values())
+    return list({id(e.loc): e for e in normals if _moves_freely(e.scale)}.values())
 
 
-def _check_memories(**betas: float) -> None:
-    for name, value in betas.items():
-        if not 0.0 <= value < 1.0:
-            raise ValueError(f"`{name}` must be at least 0 and below 1. Received {value!r}.")
+def _moves_freely(scale: Any) -> bool:
+    # A scale that is derived from other variables does not move by itself; one with a floor cannot go where it must.
+    return isinstance(scale, tfp_util.TransformedVariable) and isinstance(scale.bijector, (tfb.Exp, tfb.Softplus))
+
+
+def _built(optimizer: Any, points: list[tf.Variable]) -> keras.optimizers.Optimizer:
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise TypeError(f"`point_optimizer` is a Keras optimizer. Received {optimizer!r}.")
+    optimizer.build(points)
+    return optimizer
+
+
+def _state(value: tf.Tensor) -> tf.Variable:
+    return tf.Variable(value, trainable=False)
+
+
+def _in(value: Any, dtype: tf.DType) -> Any:
+    return tf.cast(value, dtype) if tf.is_tensor(value) else value

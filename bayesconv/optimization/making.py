@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -13,7 +12,7 @@ import tensorflow as tf
 from bayesconv.layers import Layer
 from bayesconv.optimization.adam import FusedAdam
 from bayesconv.optimization.grouped import GroupedOptimizer, ScaledSchedule
-from bayesconv.optimization.ivon import Ivon
+from bayesconv.optimization.ivon import Ivon, check_numbers
 from bayesconv.registry import Registry, unknown_name_message
 
 optimizers = Registry("optimizer")
@@ -37,28 +36,33 @@ class Stepper(Protocol):
 def ivon(
     *, learning_rate: Any, beta_1: float = 0.9, beta_2: float = 0.9999, point_learning_rate_factor: float = 0.01
 ) -> Callable[..., Ivon]:
-    """`Ivon` for a model that is yet to be named.
+    """`Ivon` without its model.
 
     Args:
       learning_rate: Of the locations, a number or a schedule.
       beta_1: Memory of the locations' gradients.
       beta_2: Memory of the precisions.
       point_learning_rate_factor: Learning rate of Adam, for what has no normal posterior, over that of the locations.
+
+    Raises:
+      ValueError: If a number is out of its range.
     """
+    check_numbers(beta_1=beta_1, beta_2=beta_2, point_learning_rate_factor=point_learning_rate_factor)
     points = FusedAdam(ScaledSchedule(learning_rate, point_learning_rate_factor))
     return functools.partial(Ivon, learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, point_optimizer=points)
 
 
 LEARNING_RATE_SCHEDULES = ("constant", "cosine")
+_LEARNING_RATES = {"ivon": 0.1}
 
 
-def make_optimizer(identifier: Any, learning_rate: float, learning_rate_schedule: str, total_steps: int) -> Any:
+def make_optimizer(identifier: Any, learning_rate: float | None, learning_rate_schedule: str, total_steps: int) -> Any:
     """A Keras optimizer, or `Ivon` without its model.
 
     Args:
       identifier: A name, a mapping `{"name": ..., **options}` with options of the Keras class or of `Ivon`, or an
         optimizer, which is used as it is, its own learning rate included; None is Adam.
-      learning_rate: Learning rate at the start.
+      learning_rate: Learning rate at the start; None is 0.1 for `"ivon"` and 0.001 for all others.
       learning_rate_schedule: `"cosine"`, down to 0 at the end of the run, or `"constant"`.
       total_steps: Number of steps of the run.
 
@@ -71,14 +75,15 @@ def make_optimizer(identifier: Any, learning_rate: float, learning_rate_schedule
         raise ValueError(
             unknown_name_message("learning rate schedule", learning_rate_schedule, LEARNING_RATE_SCHEDULES)
         )
-    if not 0 < learning_rate < math.inf:
-        raise ValueError(f"`learning_rate` must be positive and finite. Received {learning_rate!r}.")
-    rate: Any = learning_rate
-    if learning_rate_schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, total_steps)
     identifier = "adam" if identifier is None else identifier
     name, options = (identifier, {}) if isinstance(identifier, str) else _split(identifier)
     make = optimizers.get(name)
+    if learning_rate is None:
+        learning_rate = _LEARNING_RATES.get(name, 1e-3)
+    check_numbers(learning_rate=learning_rate)
+    rate: Any = float(learning_rate)
+    if learning_rate_schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, total_steps)
     try:
         return make(learning_rate=rate, **options)
     except (TypeError, ValueError) as error:
