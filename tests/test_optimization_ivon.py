@@ -288,6 +288,17 @@ def test_the_first_step_is_that_of_gradient_descent_whatever_scale_and_number_of
         np.testing.assert_allclose(before - loc.numpy(), 1.5, rtol=1e-9)
 
 
+def test_first_steps_of_layers_are_as_their_variances_and_on_average_as_of_gradient_descent():
+    wide, narrow = _layer(initial_scale=0.3), _layer(initial_scale=0.1)
+    model, ones = bc.Sequential([bc.Lambda(also_track=[wide, narrow])]), tf.ones([SIZE, 1], tf.float64)
+    before = [_moments(layer)[0] for layer in (wide, narrow)]
+    of = {id(layer.posterior.kernel.distribution.loc): ones for layer in (wide, narrow)}
+    Ivon(model, num_data=N, learning_rate=0.5).apply([of.get(id(v), 0.0 * ones) for v in model.trainable_variables])
+    steps = [start - _moments(layer)[0] for start, layer in zip(before, (wide, narrow), strict=True)]
+    np.testing.assert_allclose(steps[0], 9 * steps[1], rtol=1e-6)
+    np.testing.assert_allclose(np.mean(steps), 0.5, rtol=1e-6)
+
+
 def test_a_scale_with_a_floor_is_left_to_the_point_optimizer():
     posterior = tfp.experimental.nn.util.make_kernel_bias_posterior_mvn_diag
     layer = bc.Affine(SIZE, 1, make_kernel_bias_fn=bc.kernel_bias.factory(posterior=posterior))

@@ -26,12 +26,13 @@ class Ivon:
         p <- p (1 + u + u^2 / 2),                              u = (1 - beta_2) n g_log_scale
         loc <- loc - learning_rate (scale / scale_0)^2 m / (1 - beta_1^t),    m <- beta_1 m + (1 - beta_1) g_loc
 
-    with the root mean square `scale_0` of the posterior's scales at the start, so that `learning_rate` is one of plain
-    gradient descent there. That is descent in the metric of the Fisher information; `u^2 / 2`, from the curvature of
-    that space, keeps the precision positive. With a normal prior and draws by reparameterization the first line is the
-    published one, which speaks of the Hessian `p / n - 1 / (n prior_scale^2)`. Written in gradients it takes those of
-    any estimator, of less variance too, and of any prior. The moving average is of the whole gradient, in the paper of
-    the data's alone: with `beta_1=0` there is no difference. Scales that weights share move by the mean over them.
+    with the root mean square `scale_0` of all scales at the start, so that `learning_rate` is about one of plain
+    gradient descent there, less for the surer weights and more for the others. That is descent in the metric of the
+    Fisher information; `u^2 / 2`, from the curvature of that space, keeps the precision positive. With a normal prior and
+    draws by reparameterization the first line is the published one, which speaks of the Hessian `p / n - 1 / (n
+    prior_scale^2)`. Written in gradients it takes those of any estimator, of less variance too, and of any prior. The
+    moving average is of the whole gradient, in the paper of the data's alone: with `beta_1=0` there is no difference.
+    Scales that weights share move by the mean over them.
 
     Args:
       model: A layer with mean-field normal posteriors, whose scales are the exponential or the softplus of variables.
@@ -84,7 +85,7 @@ class Ivon:
         self._num_effective, self._rate, self._betas = num_data / temperature, learning_rate, (beta_1, beta_2)
         self._iterations = _state(tf.constant(0, tf.int64))
         self._momenta = [_state(tf.zeros_like(normal.loc)) for normal in self._normals]
-        self._at_start = [_state(tf.reduce_mean(tf.square(normal.scale))) for normal in self._normals]
+        self._variance_at_start = _state(tf.constant(_mean_variance(self._normals), tf.float64))
         moved = {id(part) for normal in self._normals for part in normal.trainable_variables}
         self._points = [variable for variable in self._variables if id(variable) not in moved]
         self._point_optimizer = _built(point_optimizer or keras.optimizers.Adam(), self._points)
@@ -101,10 +102,11 @@ class Ivon:
         of = self._by_variable(gradients)
         rate = self._rate(self._iterations) if callable(self._rate) else self._rate
         step = self._iterations.assign_add(1)
-        for normal, momentum, at_start in zip(self._normals, self._momenta, self._at_start, strict=True):
+        pace = (tf.cast(rate, tf.float64) if tf.is_tensor(rate) else rate) / self._variance_at_start
+        for normal, momentum in zip(self._normals, self._momenta, strict=True):
             self._move_scale(normal, of)
             if id(normal.loc) in of:
-                self._move_loc(normal, momentum, of[id(normal.loc)], _in(rate, at_start.dtype) / at_start, step)
+                self._move_loc(normal, momentum, of[id(normal.loc)], tf.cast(pace, normal.dtype), step)
         if self._points:
             self._point_optimizer.apply([of[id(variable)] for variable in self._points], self._points)
 
@@ -141,9 +143,10 @@ class Ivon:
     def variables(self) -> dict[str, tf.Variable]:
         """The optimizer's own variables, by path."""
         points = [variable.value for variable in self._point_optimizer.variables]
-        of_normals = {"momentum": self._momenta, "at_start": self._at_start, "point": points}
-        numbered = {f"optimizer/{key}/{i}": v for key, several in of_normals.items() for i, v in enumerate(several)}
-        return {"optimizer/iterations": self._iterations, **numbered}
+        lists = {"momentum": self._momenta, "point": points}
+        numbered = {f"optimizer/{key}/{i}": v for key, several in lists.items() for i, v in enumerate(several)}
+        scalars = {"iterations": self._iterations, "variance_at_start": self._variance_at_start}
+        return {**{f"optimizer/{key}": v for key, v in scalars.items()}, **numbered}
 
 
 def check_numbers(**numbers: Any) -> None:
@@ -167,6 +170,11 @@ def _normals_of(model: Layer) -> list[tfd.Normal]:
     return list({id(e.loc): e for e in normals if _moves_freely(e.scale)}.values())
 
 
+def _mean_variance(normals: Sequence[tfd.Normal]) -> float:
+    sums = [float(tf.reduce_mean(tf.square(normal.scale))) * normal.loc.shape.num_elements() for normal in normals]
+    return sum(sums) / sum(normal.loc.shape.num_elements() for normal in normals)
+
+
 def _moves_freely(scale: Any) -> bool:
     # A scale that is derived from other variables does not move by itself; one with a floor cannot go where it must.
     return isinstance(scale, tfp_util.TransformedVariable) and isinstance(scale.bijector, (tfb.Exp, tfb.Softplus))
@@ -181,7 +189,3 @@ def _built(optimizer: Any, points: list[tf.Variable]) -> keras.optimizers.Optimi
 
 def _state(value: tf.Tensor) -> tf.Variable:
     return tf.Variable(value, trainable=False)
-
-
-def _in(value: Any, dtype: tf.DType) -> Any:
-    return tf.cast(value, dtype) if tf.is_tensor(value) else value
