@@ -28,11 +28,12 @@ class Ivon:
 
     with the root mean square `scale_0` of all scales at the start, so that `learning_rate` is about one of plain
     gradient descent there, less for the surer weights and more for the others. That is descent in the metric of the
-    Fisher information; `u^2 / 2`, from the curvature of that space, keeps the precision positive. With a normal prior and
-    draws by reparameterization the first line is the published one, which speaks of the Hessian `p / n - 1 / (n
-    prior_scale^2)`. Written in gradients it takes those of any estimator, of less variance too, and of any prior. The
-    moving average is of the whole gradient, in the paper of the data's alone: with `beta_1=0` there is no difference.
-    Scales that weights share move by the mean over them.
+    Fisher information; `u^2 / 2`, from the curvature of that space, keeps the precision positive.
+
+    With a normal prior and draws by reparameterization the first line is the published one, which speaks of the Hessian
+    `p / n - 1 / (n prior_scale^2)`. Written in gradients it takes those of any estimator, of less variance too, and of
+    any prior. The moving average is of the whole gradient, in the paper of the data's alone, which with `beta_1=0` is
+    the same. Scales that weights share move by the mean over them.
 
     Args:
       model: A layer with mean-field normal posteriors, whose scales are the exponential or the softplus of variables.
