@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from bayesconv import names
 from bayesconv.layers import Layer, construction
-from bayesconv.registry import name_of
+from bayesconv.registry import innermost, name_of
 
 _FUNCTIONS = [kind for kind in names.KINDS if kind != "layer"]
 _INITIALIZER = re.compile(r"init_\w+_fn|\w+_initializer")
@@ -99,18 +99,24 @@ class _Describer:
         if isinstance(value, np.ndarray) or (tf.is_tensor(value) and not isinstance(value, tf.Variable)):
             array = np.asarray(value)
             return {"$array": self.value(array.tolist(), path), "dtype": tf.as_dtype(array.dtype).name}
-        for kind in _FUNCTIONS:
-            if (name := names.name_in(kind, value)) is not None:
-                return {f"${kind}": name}
+        if (named := _named(value)) is not None:
+            return named
         if isinstance(value, functools.partial) and not value.args:
-            return _partial(self.value(value.func, path), self.mapping(_kept(value.keywords), path))
+            return self._partial(value, path)
         raise _refusal(path, *_what_and_way_out(value))
 
+    def _partial(self, value: functools.partial[Any], path: tuple[str, ...]) -> dict[str, Any]:
+        """A partial application; of another one as one of the function itself, where that has a name."""
+        function: Any = value.func
+        options = dict(value.keywords)
+        while isinstance(function, functools.partial) and not function.args and _named(innermost(function)):
+            function, options = function.func, {**function.keywords, **options}
+        return {"$partial": self.value(function, path), "options": self.mapping(_kept(options), path)}
 
-def _partial(function: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """A partial application, also of a partial application: of the function itself then."""
-    inner = function.get("options", {}) if "$partial" in function else {}
-    return {"$partial": function.get("$partial", function), "options": {**inner, **options}}
+
+def _named(value: Any) -> dict[str, Any] | None:
+    known = ((kind, names.name_in(kind, value)) for kind in _FUNCTIONS)
+    return next(({f"${kind}": name} for kind, name in known if name is not None), None)
 
 
 def _kept(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,8 @@ def test_partial_applications_of_one_another_are_described_as_one():
     flat = functools.partial(bc.make_kernel_bias_variational, estimator="flipout", penalty_weight=0.5)
     inner = nested(bc.make_kernel_bias_variational, estimator="flipout")
     assert _described(functools.partial(inner, penalty_weight=0.5)) == _described(flat)
+    vars(bc.make_kernel_bias_flipout)  # which has a name of its own
+    assert _described(functools.partial(bc.make_kernel_bias_flipout, penalty_weight=0.5)) == _described(flat)
 
 
 def test_a_partial_application_with_a_name_of_its_own_keeps_it_inside_of_another():
