@@ -11,6 +11,7 @@ import numpy as np
 from bayesconv import metrics
 from bayesconv.data import Dataset
 from bayesconv.evaluation.intervals import LEVEL, SEED, or_none, resampled
+from bayesconv.evaluation.pixel_calibration import calibration_errors
 from bayesconv.evaluation.pixel_intervals import pixel_intervals
 from bayesconv.evaluation.predicting import provenance
 from bayesconv.evaluation.segmentation_tables import tables
@@ -33,17 +34,17 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
       predicted: `predicted(inputs, name=..)`, the run's prediction of a set.
 
     Returns:
-      The `scores` of the test images, with intervals from a bootstrap of images under `intervals`, how well the mean
-      uncertainties of an image tell each strange set from the test images (`ood`), the scores at each severity of each
-      corruption (`shift`) and of the same images as they are if these are some of the test images (`uncorrupted`), and
-      what the numbers depend on.
+      The `scores` of the test images, with intervals from a bootstrap of images under `intervals`, the other errors of
+      `calibration`, how well the mean uncertainties of an image tell each strange set from the test images (`ood`), the
+      scores at each severity of each corruption (`shift`) and of the same images as they are if these are some of the
+      test images (`uncorrupted`), and what the numbers depend on.
     """
     predicted = functools.partial(predicted, keep_samples=False)
     count, names = run.config.evaluation.bootstrap, list(dataset.class_names)
     test, some = predicted(dataset.test.x, name="test"), uncorrupted(run, dataset)
-    familiar = uncertainty_of_images(
-        test, counted_pixels(dataset.test.y, dataset.ignored_label), run.has_several_functions
-    )
+    counted = counted_pixels(dataset.test.y, dataset.ignored_label)
+    familiar = uncertainty_of_images(test, counted, run.has_several_functions)
+    pixels = test.mean[counted], np.asarray(dataset.test.y)[counted], np.nonzero(counted)[0]
     options: dict[str, Any] = {"class_names": names, "ignored_label": dataset.ignored_label, "num_resamples": count}
 
     def scored(x: Any, name: str, chosen: Any) -> dict[str, Any]:
@@ -53,6 +54,7 @@ def report(run: Run, dataset: Dataset, predicted: Callable[..., Predictive]) -> 
         "dataset": dataset.name,
         "num_images": len(dataset.test.y),
         **scores(test, dataset.test.y, **options),
+        "calibration": calibration_errors(*pixels, len(counted), count),
         "ood": {
             name: _against(familiar, predicted(x, name=name), run.has_several_functions, count)
             for name, x in out_of_distribution(run, dataset)

@@ -29,6 +29,7 @@ def tables(report: Mapping[str, Any]) -> str:
         [_heading(report)],
         aligned(_score_rows(report)),
         aligned(_class_rows(report)),
+        *([aligned(_calibration_rows(report))] if "calibration" in report else []),  # not in earlier reports
         aligned(_uncertainty_rows(report)),
         aligned(_wrong_rows(report)),
     ]
@@ -63,6 +64,12 @@ def _class_rows(report: Mapping[str, Any]) -> list[list[str]]:
     if all(interval == "-" for _, interval in found.values()):
         return [["class", "IoU"], *([name, value] for name, (value, _) in found.items())]
     return [["class", "IoU", "95 % interval"], *([name, *both] for name, both in found.items())]
+
+
+def _calibration_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    errors = report["calibration"]
+    found = [figure(entry, "value", within=".4f") for entry in errors.values()]
+    return [["calibration error of pixels", *errors], *with_intervals("as trained", found)]
 
 
 def _uncertainty_rows(report: Mapping[str, Any]) -> list[list[str]]:

@@ -53,6 +53,8 @@ def scores(report: Numbers) -> Iterator[Block]:
     rows = [
         [label, number(report[key]), ends(report["intervals"].get(key))] for key, label in _SCORES.items()
     ]  # accuracy as a number, like the rest
+    for name, entry in report.get("calibration", {}).items():
+        rows.append([f"{name} calibration error", number(entry["value"]), ends(entry["intervals"].get("value"))])
     note = "NLL in nats a pixel; IoU of all images together."
     yield table(f"Scores of the pixels of {scored(report)}", ["score", "value", "95 % interval"], rows, note)
     overlap = [

@@ -14,8 +14,9 @@ from sklearn.metrics import accuracy_score, jaccard_score, log_loss, root_mean_s
 
 import bayesconv as bc
 from bayesconv import evaluation
-from bayesconv.evaluation import pixel_intervals, regression, segmentation, sets
+from bayesconv.evaluation import pixel_calibration, pixel_intervals, regression, segmentation, sets
 from bayesconv.metrics import resampling
+from bayesconv.metrics.bins import equal_mass_bins
 from bayesconv.sections import Part
 
 RNG = np.random.default_rng(0)
@@ -240,6 +241,46 @@ def test_figures_of_resampled_pixels_are_those_of_the_images_repeated(pixels, mo
             assert values[i] == pytest.approx(scores[name], rel=1e-5, abs=1e-9), name
     nothing = made[0](np.array([[0.0, 0, 1, 0, 0, 0]]))  # the image without a label
     assert np.isnan(list(nothing.values())).all()
+
+
+@pytest.fixture(scope="module")
+def counted(pixels):
+    """Probabilities, classes and images of the pixels that count."""
+    found, labels = pixels
+    return found.mean[labels != 255], labels[labels != 255], np.nonzero(labels != 255)[0]
+
+
+def test_resampled_calibration_errors_of_pixels_are_those_of_the_images_repeated(counted, monkeypatch):
+    probs, true, images = counted
+    monkeypatch.setattr(pixel_calibration, "_CELLS", 2**13)  # as the value has it
+    counts = resampling.draw_counts(np.random.default_rng(0), 8, 6)
+    figures = pixel_calibration._figures(probs.astype(np.float64), true, images, 6)(counts)
+    bins = equal_mass_bins(probs.max(axis=1).astype(np.float64), 15)
+    for i, row in enumerate(counts):
+        index = np.repeat(np.arange(len(images)), row[images].astype(int))
+        p, y = probs[index], true[index]
+        for name in ("maximum", "classwise", "smooth"):
+            expected = getattr(bc.metrics, f"{name}_calibration_error")(p, y)
+            assert figures[name][i] == pytest.approx(expected, rel=1e-5, abs=1e-7), name
+        gaps = np.bincount(bins[index], weights=(p.argmax(axis=1) == y) - p.max(axis=1))
+        assert figures["adaptive"][i] == pytest.approx(np.abs(gaps).sum() / len(y), rel=1e-5)
+    nothing = pixel_calibration._figures(probs, true, images, 6)(np.array([[0.0, 0, 1, 0, 0, 0]]))
+    assert np.isnan(list(nothing.values())).all()
+
+
+def test_calibration_errors_of_pixels_are_those_of_the_metrics_with_basic_intervals(counted):
+    probs, true, images = counted
+    found = pixel_calibration.calibration_errors(probs, true, images, 6, 400)
+    assert list(found) == ["maximum", "adaptive", "classwise", "smooth"]
+    counts = resampling.draw_counts(np.random.default_rng(0), 400, 6)
+    drawn = pixel_calibration._figures(probs.astype(np.float64), true, images, 6)(counts)
+    for name, entry in found.items():
+        assert entry["value"] == getattr(bc.metrics, f"{name}_calibration_error")(probs, true)
+        low, high = np.nanquantile(drawn[name], [0.025, 0.975])
+        mirrored = {"lower": max(0, 2 * entry["value"] - high), "upper": 2 * entry["value"] - low}
+        assert entry["intervals"]["value"] == pytest.approx(mirrored, abs=1e-4)  # the smooth one has coarser cells
+    alone = pixel_calibration.calibration_errors(probs, true, images, 6, 0)
+    assert alone == {name: {**entry, "intervals": {}} for name, entry in found.items()}
 
 
 def test_every_figure_of_pixels_has_an_interval_that_holds_it(pixels):

@@ -100,6 +100,7 @@ def segmentation(**changes):
         **{"task": "segmentation", "dataset": "scenes", "num_images": 40, **scores, **UNCERTAIN},
         "iou": {"background": 0.9753, "seven": 0.3579, "absent": None},
         "error_auroc": auroc,
+        "calibration": {"adaptive": {"value": 0.0171, "intervals": {"value": ends(0.0141, 0.0222)}}},
         "intervals": {"accuracy": ends(0.9444, 0.9577), "mean_iou": ends(0.6501, 0.7002)},
         "ood": {"inverted": {**told_apart, **UNCERTAIN, "num_images": 40, "intervals": {}}},
         "shift": {"blur": [{**scores, "mean_iou": 0.4567, "intervals": {}}] * 5},

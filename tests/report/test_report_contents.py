@@ -115,6 +115,8 @@ class TestNumbers:
         document = report.document(examples.material("segmentation"))
         tables = _tables(document, "results")
         assert _row(tables["Scores of the pixels of test images"], "mean IoU")["95 % interval"] == "0.6501 to 0.7002"
+        adaptive = _row(tables["Scores of the pixels of test images"], "adaptive calibration error")
+        assert (adaptive["value"], adaptive["95 % interval"]) == ("0.0171", "0.0141 to 0.0222")
         overlap = ("background", "0.975"), ("seven", "0.358"), ("absent", "-")
         assert tables["Overlap"].rows == overlap
         assert tables["Wrong pixels against right ones"].rows[0] == ("Mutual information", "0.802")
