@@ -237,6 +237,16 @@ def test_a_layer_that_is_used_twice_is_moved_once():
     assert len(Ivon(bc.Sequential([layer, layer]), num_data=N)._normals) == 1
 
 
+def test_a_checkpoint_of_its_variables_goes_on_with_the_same_steps(tmp_path):
+    layer, other = _layer(), _layer()
+    optimizer, fresh = (Ivon(one, num_data=N, learning_rate=RATE, beta_2=BETA_2) for one in (layer, other))
+    _taken(layer, optimizer, steps=2)
+    path = tf.train.Checkpoint(model=layer, optimizer=optimizer.variables).write(str(tmp_path / "checkpoint"))
+    tf.train.Checkpoint(model=other, optimizer=fresh.variables).read(path).assert_consumed()
+    for found, expected in zip(_taken(other, fresh, steps=2), _taken(layer, optimizer, steps=2), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_the_learning_rate_follows_a_schedule():
     layer, steps = _layer(), []
     made = make_optimizer({"name": "ivon", "beta_1": 0.0}, 0.1, "cosine", 4)
