@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import tensorflow as tf
 
-from bayesconv import files, finiteness, progress, random
+from bayesconv import examples, files, finiteness, progress, random
 from bayesconv.batches import ArrayBatches, StreamBatches
 from bayesconv.checkpoints import RunFolder
 from bayesconv.compilation import compiled
@@ -22,6 +22,8 @@ from bayesconv.objectives import Elbo
 from bayesconv.optimization import Stepper
 
 Batches = ArrayBatches | StreamBatches
+
+_NOT_FINITE = "the loss or its gradient is not finite"
 
 
 def _described(row: dict[str, Any]) -> str:
@@ -113,9 +115,7 @@ class TrainingLoop:
             inputs = batch[0]
             if not len(inputs):  # nothing is learnt from it
                 continue
-            *terms, weight, finite = (float(value) for value in self.compiled_step(*batch))
-            if not finite:
-                self._fail(inputs, batch[1], epoch)
+            *terms, weight = self._stepped(batch, epoch)
             sums, seen, kl_weight = sums + len(inputs) * np.asarray(terms), seen + len(inputs), weight
             rate = seen / (time.perf_counter() - began)
             loss, nll, kl = map(float, sums / seen)
@@ -127,20 +127,28 @@ class TrainingLoop:
             raise ValueError(f"An epoch has examples. Received none in epoch {epoch}; look at the data set.")
         return row
 
+    def _stepped(self, batch: Any, epoch: int) -> list[float]:
+        """Loss, NLL, KL and the KL's weight of a step."""
+        try:
+            return [float(value) for value in self.compiled_step(*batch)]
+        except tf.errors.InvalidArgumentError as error:
+            if _NOT_FINITE not in str(error):
+                raise
+        return self._fail(batch[0], batch[1], epoch)
+
     def _train_step(self, *batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         variables = self._model.trainable_variables
-        with tf.GradientTape() as tape:
+        with examples.never_empty(), tf.GradientTape() as tape:  # no step is taken with an empty batch
             terms, kl_weight = self._objective(self._step, *batch)
-        gradients = tape.gradient(terms.loss, variables)
+        gradients: Any = tape.gradient(terms.loss, variables)
         _check_gradients(variables, gradients)
-        finite = _all_finite([terms.loss, *gradients])
-        # A step that went wrong must not spoil the weights: they show where it did.
-        tf.cond(finite, lambda: self._apply(gradients), lambda: tf.constant(0, tf.int64))
-        return *terms, kl_weight, finite
-
-    def _apply(self, gradients: Any) -> tf.Tensor:
-        self._optimizer.apply(gradients)
-        return tf.identity(self._step.assign_add(1))
+        squares = tf.debugging.check_numerics(_sum_of_squares([terms.loss, *gradients]), _NOT_FINITE)
+        # A step that went wrong must not spoil the weights: they show where it did. An error that stops it is traced in
+        # half the operations of a condition, which takes in every variable anew.
+        with tf.control_dependencies([squares]):
+            self._optimizer.apply(gradients)
+            self._step.assign_add(1)
+        return *terms, kl_weight
 
     def _record(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
@@ -170,7 +178,7 @@ class TrainingLoop:
         state = {"rows": self._rows, "best_nll": self._best[0], "best_epoch": self._best[1]}
         folder.save_last(self._variables, {**state, "settings": self._settings})
 
-    def _fail(self, inputs: Any, targets: Any, epoch: int) -> None:
+    def _fail(self, inputs: Any, targets: Any, epoch: int) -> NoReturn:
         seed = random.fold_in(random.as_seed(self._settings["seed"]), self._step)
         seeds = random.split(seed, self._settings["num_samples"])
         inputs, targets = tf.convert_to_tensor(inputs), tf.convert_to_tensor(targets)
@@ -189,9 +197,12 @@ class TrainingLoop:
         )
 
 
-def _all_finite(values: Any) -> tf.Tensor:
-    # A sum of squares takes one pass over the numbers; it overflows only where a step would be senseless too.
-    return tf.math.is_finite(tf.add_n([tf.cast(tf.nn.l2_loss(value), tf.float64) for value in values]))
+def _sum_of_squares(values: Any) -> tf.Tensor:
+    """Infinite or NaN if a number is, or where numbers are so large that a step would be senseless too."""
+    by_dtype: dict[tf.DType, list[tf.Tensor]] = {}
+    for value in values:
+        by_dtype.setdefault(value.dtype, []).append(tf.nn.l2_loss(value))
+    return tf.add_n([tf.cast(tf.add_n(halves), tf.float64) for halves in by_dtype.values()])
 
 
 def _check_gradients(variables: Any, gradients: Any) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bayesconv.tracing import traced
+from bayesconv.tracing import as_one_operation, traced
 
 ALGORITHM = "philox/lattice-box-muller/2"
 Seed = int | tuple[int, int] | tf.Tensor | None
@@ -120,14 +120,12 @@ def normal(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
     if dtype not in (tf.float32, tf.float64):
         return tf.cast(normal(shape, seed), dtype)
     shape, size = _static_if_known(shape)
-    if isinstance(size, int) and not tf.executing_eagerly():  # where every new shape would be traced for one call
-        return _normal_of_shape(tuple(map(operator.index, shape)), dtype)(as_seed(seed))
-    return _box_muller(shape, size, seed, dtype)
+    return tf.reshape(_normals(dtype)(as_seed(seed), tf.convert_to_tensor(size, tf.int32)), shape)
 
 
-@functools.lru_cache(maxsize=1024)
-def _normal_of_shape(shape: tuple[int, ...], dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
-    return traced(functools.partial(_box_muller, shape, math.prod(shape), dtype=dtype), [_SEED])
+@functools.cache
+def _normals(dtype: tf.DType) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    return as_one_operation(lambda seed, size: _box_muller(seed, size, dtype))
 
 
 @functools.cache
@@ -144,14 +142,13 @@ _SEED = tf.TensorSpec([2], tf.int32)
 _GOLDEN = {32: 0x9E3778C1, 64: 0x9E3779B97F4A5C13}
 
 
-def _box_muller(shape: Any, size: Any, seed: Seed, dtype: tf.DType) -> tf.Tensor:
+def _box_muller(seed: tf.Tensor, size: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     words, signed, digits = (tf.uint32, tf.int32, 32) if dtype == tf.float32 else (tf.uint64, tf.int64, 64)
     bits = _bits([(size + 1) // 2], seed, words)
     radius = tf.sqrt(-2.0 * tf.math.log((tf.cast(bits, dtype) + 0.5) * 2.0**-digits))
     turned = tf.bitcast(bits * tf.constant(_GOLDEN[digits], words), signed)
     angle = tf.cast(turned, dtype) * (2.0 * math.pi * 2.0**-digits)
-    pairs = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=0)
-    return tf.reshape(pairs if isinstance(size, int) and size % 2 == 0 else tf.slice(pairs, [0], [size]), shape)
+    return tf.slice(tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=0), [0], [size])
 
 
 def uniform(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
@@ -163,9 +160,21 @@ def uniform(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
 
 def signs(shape: Any, seed: Seed, dtype: Any = tf.float32) -> tf.Tensor:
     """Independent random signs, -1 or 1 with equal probability."""
-    # The lowest bit becomes the sign of a 1.0: fewer passes than arithmetic takes.
-    sign = tf.bitwise.left_shift(_bits(shape, seed, tf.int32), 31)
-    return tf.cast(tf.bitcast(tf.bitwise.bitwise_or(sign, _ONE), tf.float32), dtype)
+    shape, _ = _static_if_known(shape)
+    found = _signs(tf.as_dtype(dtype))(as_seed(seed), tf.convert_to_tensor(shape, tf.int32))
+    if not tf.is_tensor(shape):
+        found.set_shape(shape)
+    return found
+
+
+@functools.cache
+def _signs(dtype: tf.DType) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    def of(seed: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+        # The lowest bit becomes the sign of a 1.0: fewer passes than arithmetic takes.
+        sign = tf.bitwise.left_shift(_bits(shape, seed, tf.int32), 31)
+        return tf.cast(tf.bitcast(tf.bitwise.bitwise_or(sign, _ONE), tf.float32), dtype)
+
+    return as_one_operation(of)
 
 
 def _unit_interval(shape: Any, seed: Seed, dtype: tf.DType) -> tf.Tensor:

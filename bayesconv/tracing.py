@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -27,14 +27,42 @@ def traced(function: Callable[..., Any], specs: Sequence[tf.TensorSpec]) -> Call
         return tf.function(function, list(specs), autograph=False).get_concrete_function()
 
 
-def with_own_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
+def as_one_operation(function: Callable[..., Any], *, any_shape: Sequence[int] = ()) -> Callable[..., Any]:
+    """A function of tensors that in graphs is one operation, traced once for the types and shapes of its arguments.
+
+    Args:
+      function: Pure, of tensors alone. It is kept for good, with what it remembers.
+      any_shape: The numbers of the arguments for whose shapes one trace serves all.
+
+    Example:
+      >>> twice = as_one_operation(lambda x: x + x)
+      >>> float(twice(tf.constant(2.0)))
+      4.0
+    """
+
+    @functools.cache
+    def of(*specs: tf.TensorSpec) -> Callable[..., Any]:
+        return traced(function, specs)
+
+    @tf.autograph.experimental.do_not_convert
+    def call(*tensors: tf.Tensor) -> Any:
+        if tf.executing_eagerly():
+            return function(*tensors)
+        shapes: Iterator[Any] = (None if i in any_shape else tensor.shape for i, tensor in enumerate(tensors))
+        return of(*(tf.TensorSpec(shape, x.dtype) for shape, x in zip(shapes, tensors, strict=True)))(*tensors)
+
+    return call
+
+
+def with_own_gradient(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """`tf.custom_gradient` for a function of tensors alone, without keeping the graphs alive that it is called in.
 
     TensorFlow registers such a gradient for good, and with it all that it remembers, which is the graph. So in graphs
-    the function is an operation that is traced once for the types and shapes of its arguments, in a graph of its own.
+    the function is one operation, traced in a graph of its own.
 
     Args:
       function: Gives a value and the function from the upstream gradient to those of the arguments.
+      **options: Of `as_one_operation`.
 
     Example:
       >>> clipped = with_own_gradient(lambda x: (x, lambda upstream: tf.clip_by_value(upstream, -1.0, 1.0)))
@@ -42,16 +70,4 @@ def with_own_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
       >>> float(slope(tf.constant(2.0)))
       1.0
     """
-    own = tf.custom_gradient(function)
-
-    @functools.cache  # for good, as TensorFlow keeps its gradient
-    def of(*specs: tf.TensorSpec) -> Callable[..., Any]:
-        return traced(own, specs)
-
-    @functools.wraps(function)
-    def call(*tensors: tf.Tensor) -> Any:
-        if tf.executing_eagerly():
-            return own(*tensors)
-        return of(*(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors))(*tensors)
-
-    return call
+    return as_one_operation(tf.custom_gradient(function), **options)

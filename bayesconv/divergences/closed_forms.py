@@ -5,6 +5,7 @@ A new pair is one function with `tfp.distributions.RegisterKL`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -41,11 +42,11 @@ def _kl_of_normals(q: Any, p: Any, shape: tf.TensorShape) -> tf.Tensor:
     return kl_of_normals(scale, prior_scale, (loc - prior_loc) / prior_scale, shape)
 
 
-@with_own_gradient
+@functools.partial(with_own_gradient, any_shape=(0, 1))
 def _kl_of_whole_weights(
     loc: tf.Tensor, scale: tf.Tensor, prior_loc: tf.Tensor, prior_scale: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[..., Any]]:
-    # The common case: one operation instead of fifty, traced once for all weights of a shape.
+    # The common case: one operation instead of fifty, traced once for all weights.
     ratio, deviation = scale / prior_scale, (loc - prior_loc) / prior_scale
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -18,6 +18,7 @@ from bayesconv.estimators.base import (
 )
 from bayesconv.estimators.slices import apply_by_slice, check_count, unstacked
 from bayesconv.rows import along_rows
+from bayesconv.tracing import as_one_operation
 from bayesconv.weights import KernelBias, map_kernel_bias
 
 
@@ -102,9 +103,12 @@ def example_signs(tensor: tf.Tensor, batch_shape: tf.TensorShape, seed: tf.Tenso
     inner: list[Any] = [*ones, *batch_shape.as_list(), tensor.shape[-1]]
     if tensor.shape[0] is not None:
         return random.signs([tensor.shape[0], *inner], seed, tensor.dtype)
-    return random.signs(tf.concat([tf.shape(tensor)[:1], inner], axis=0), seed, tensor.dtype)
+    signs = random.signs(tf.concat([tf.shape(tensor)[:1], inner], axis=0), seed, tensor.dtype)
+    signs.set_shape([None, *inner])
+    return signs
 
 
+@as_one_operation
 def flipped(tensor: tf.Tensor, signs: tf.Tensor) -> tf.Tensor:
     """A tensor `[N, .., W, C]` times signs `[N, 1.., 1, C]`."""
     return tensor * along_rows(signs, tensor)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 from scipy import linalg
 
 from bayesconv import random
+from bayesconv.tracing import as_one_operation
 from bayesconv.weights import KernelBias
 
 
@@ -70,5 +75,13 @@ def _factors(shape: list[int], batch_ndims: int) -> tuple[list[int], list[int]]:
 
 def _codes(shape: list[int], num: int, seed: tf.Tensor) -> tf.Tensor:
     """Random integers from 0 to num - 1."""
-    share = (random.uniform(shape, seed) + 1.0) / 2.0
-    return tf.minimum(tf.cast(num * share, tf.int32), num - 1)
+    return tf.reshape(_codes_below(num)(seed, tf.constant(math.prod(shape))), shape)
+
+
+@functools.cache
+def _codes_below(num: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    def of(seed: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        share = (random.uniform([size], seed) + 1.0) / 2.0
+        return tf.minimum(tf.cast(num * share, tf.int32), num - 1)
+
+    return as_one_operation(of)

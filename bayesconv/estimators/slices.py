@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from bayesconv.estimators.base import LinearOp
 from bayesconv.examples import at_least
+from bayesconv.tracing import as_one_operation
 from bayesconv.weights import KernelBias, map_kernel_bias
 
 
@@ -46,9 +48,17 @@ def sliced_batch(inputs: tf.Tensor, count: int) -> tuple[list[tf.Tensor], Callab
 
 def _split(inputs: tf.Tensor, num: Any, count: int) -> list[tf.Tensor]:
     # Not inputs[a:b]: the gradient of a strided slice costs more than the convolution.
+    return tf.split(inputs, _sizes(num, count) if isinstance(num, int) else _sizes_of(count)(num), num=count)
+
+
+def _sizes(num: Any, count: int) -> list[Any]:
     bounds = [g * num // count for g in range(count + 1)]
-    sizes = [end - start for start, end in itertools.pairwise(bounds)]
-    return tf.split(inputs, sizes if isinstance(num, int) else tf.stack(sizes), num=count)
+    return [end - start for start, end in itertools.pairwise(bounds)]
+
+
+@functools.cache
+def _sizes_of(count: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    return as_one_operation(lambda num: tf.stack(_sizes(num, count)))
 
 
 def unstacked(weights: KernelBias) -> list[KernelBias]:

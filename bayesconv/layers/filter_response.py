@@ -84,5 +84,5 @@ class FilterResponseNorm(Normalization):
         axes = list(range(-self._rank - 1, -1))
         return None, tf.math.rsqrt(mean_square(inputs, axes) + self._epsilon)
 
-    def _finished(self, outputs: tf.Tensor) -> tf.Tensor:
-        return outputs if self._threshold is None else tf.maximum(outputs, self._threshold)
+    def _least(self) -> tf.Variable | None:
+        return self._threshold

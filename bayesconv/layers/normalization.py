@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from bayesconv.layers.base import Layer
 from bayesconv.layers.pooling import check_axes
 from bayesconv.layers.shapes import sizes
 from bayesconv.rows import along_rows
+from bayesconv.tracing import as_one_operation
 
 
 class Normalization(Layer):
@@ -73,25 +77,20 @@ class Normalization(Layer):
         inputs = self._checked(inputs)
         outputs = tf.cast(inputs, self._dtype)
         mean, factor = self._statistics(outputs)
-        if mean is not None:
-            outputs = outputs - along_rows(mean, outputs)
-        if self._scale is not None and self._has_few_factors:
-            factor = factor * self._scale
-        outputs = outputs * along_rows(factor, outputs)
-        if self._scale is not None and not self._has_few_factors:
-            outputs = outputs * along_rows(self._scale, outputs)
-        if self._offset is not None:
-            outputs = outputs + along_rows(self._offset, outputs)
-        return tf.cast(self._finished(outputs), inputs.dtype)
+        parts = {"mean": mean, "factor": factor, "scale": self._scale, "offset": self._offset, "least": self._least()}
+        known = {name: tf.convert_to_tensor(part) for name, part in parts.items() if part is not None}
+        outputs = _standardized(tuple(known), self._has_few_factors)(outputs, *known.values())
+        return tf.cast(outputs, inputs.dtype)
 
     _has_few_factors = False  # where there is one for each example and channel, it takes the scale along
+
+    def _least(self) -> tf.Variable | None:
+        """The smallest output of each channel, if there is one."""
+        return None
 
     def _statistics(self, inputs: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         """What is taken away, if anything is, and what the rest is multiplied with; both broadcast to the inputs."""
         raise TypeError(f"{type(self).__name__} must override _statistics(inputs).")
-
-    def _finished(self, outputs: tf.Tensor) -> tf.Tensor:
-        return outputs
 
     def _standardizing(self, mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.convert_to_tensor(mean), tf.math.rsqrt(variance + self._epsilon)
@@ -111,6 +110,24 @@ class Normalization(Layer):
                 f"{inputs.shape}."
             )
         return inputs
+
+
+@functools.cache
+def _standardized(names: tuple[str, ...], has_few_factors: bool) -> Callable[..., tf.Tensor]:
+    """Inputs less a mean, times a factor and a scale, plus an offset, not below the least: what of these is named."""
+
+    def of(outputs: tf.Tensor, *parts: tf.Tensor) -> tf.Tensor:
+        given = dict(zip(names, parts, strict=True))
+        factors = [given["factor"], *([given["scale"]] if "scale" in given else [])]
+        if "mean" in given:
+            outputs = outputs - along_rows(given["mean"], outputs)
+        for factor in [functools.reduce(operator.mul, factors)] if has_few_factors else factors:
+            outputs = outputs * along_rows(factor, outputs)
+        if "offset" in given:
+            outputs = outputs + along_rows(given["offset"], outputs)
+        return tf.maximum(outputs, given["least"]) if "least" in given else outputs
+
+    return as_one_operation(of)
 
 
 class LayerNorm(Normalization):
