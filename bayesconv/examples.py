@@ -24,7 +24,23 @@ def never_empty() -> Iterator[None]:
       ...     bool(handed_on(tf.ones([3, 2])))
       True
     """
-    token = _HAS_SOME.set(True)
+    with _set(True):
+        yield
+
+
+def maybe_empty() -> contextlib.AbstractContextManager[None]:
+    """In the block, within one of `never_empty`, batches may be empty after all."""
+    return _set(False)
+
+
+def batches_within(layer: object) -> contextlib.AbstractContextManager[None]:
+    """In the block of a layer of one's own, batches may be empty after all: it may send some members no example."""
+    return contextlib.nullcontext() if type(layer).__module__.startswith("bayesconv.") else maybe_empty()
+
+
+@contextlib.contextmanager
+def _set(has_some: bool) -> Iterator[None]:
+    token = _HAS_SOME.set(has_some)
     try:
         yield
     finally:

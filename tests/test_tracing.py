@@ -13,6 +13,7 @@ import tensorflow_probability as tfp
 import bayesconv as bc
 from bayesconv import distributions, estimators, random, tracing
 from bayesconv.divergences import closed_forms
+from bayesconv.examples import never_empty
 from bayesconv.tracing import traced
 
 tfd = tfp.distributions
@@ -93,6 +94,27 @@ def test_a_layer_in_a_model_that_is_trained_may_be_given_no_example(estimator):
     model = Routed(functools.partial(bc.make_kernel_bias_variational, estimator=estimator))
     x, y = np.ones([6, 5, 5, 1], np.float32), np.zeros(6, np.int32)
     assert np.isfinite(bc.fit(model, (x, y), epochs=1, batch_size=4, progress=False).rows[-1]["loss"])
+
+
+def test_members_of_a_layer_of_ones_own_provide_for_empty_batches_and_other_layers_of_a_training_do_not():
+    def is_provided_for(model):
+        compiled = tf.function(model, [tf.TensorSpec([None, 3])], autograph=False)
+        with never_empty():
+            operations = compiled.get_concrete_function().graph.get_operations()
+        return any(operation.type == "PartitionedCall" for operation in operations)
+
+    class Own(bc.Layer):
+        def __init__(self):
+            super().__init__()
+            self.member = bc.Affine(3, 2)
+
+        def forward(self, inputs, *, is_training, seed):
+            return self.member(inputs)
+
+    affine = bc.Affine(3, 2)
+    assert is_provided_for(Own())
+    assert is_provided_for(bc.Lambda(affine, also_track=affine))
+    assert not is_provided_for(bc.Sequential([affine, bc.Residual(bc.Affine(2, 2))]))
 
 
 def test_fit_leaves_out_empty_batches_and_refuses_an_epoch_of_them():

@@ -501,6 +501,24 @@ def test_a_gradient_that_is_no_number_is_named_with_its_layer():
         bc.fit(model, (X, Y), **FIT)
 
 
+def test_a_compiled_step_that_fails_changes_no_weight():
+    model = bc.Sequential([*_model().layers, bc.Lambda(lambda x: x / 0.0)])
+    before = _values(model)
+    with pytest.raises(FloatingPointError):
+        bc.fit(model, (X, Y), **FIT)
+    for path, value in _values(model).items():
+        np.testing.assert_array_equal(value, before[path])
+
+
+def test_other_errors_of_a_step_are_not_taken_for_numbers_that_are_not_finite():
+    def refusing(x):
+        with tf.control_dependencies([tf.debugging.Assert(tf.shape(x)[0] < 0, ["of the user's own"])]):
+            return tf.identity(x)
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="of the user's own"):
+        bc.fit(bc.Sequential([bc.Lambda(refusing), *_model().layers]), (X, Y), **FIT)
+
+
 @pytest.mark.usefixtures("eagerly")
 def test_a_failed_step_does_not_change_the_weights():
     model = bc.Sequential([*_model().layers, Exploding(1)])

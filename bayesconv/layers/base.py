@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bayesconv import calls, files, random
+from bayesconv.examples import batches_within, maybe_empty
 from bayesconv.extras import Extra, LastCall, collect_extras
 from bayesconv.layers import members, variables
 from bayesconv.layers.construction import recording
@@ -98,7 +99,7 @@ class Layer(tf.Module):
             return Sequential([inputs, self])
         if isinstance(inputs, np.ndarray) and inputs.dtype.kind == "f":
             inputs = inputs.astype(_dtype_of(self) or inputs.dtype, copy=False)
-        with calls.enter(seed, is_training, weights) as call, collect_extras() as extras:
+        with calls.enter(seed, is_training, weights) as call, collect_extras() as extras, batches_within(self):
             output = _as_output(self.name, self.forward(inputs, is_training=call.is_training, seed=call.given_seed))
             if output.extra_loss is not None or output.extra_result is not None:
                 extras.add(self, Extra(output.extra_loss, output.extra_result))
@@ -288,7 +289,8 @@ class Lambda(Layer):
     def _apply(self, inputs: Any, is_training: bool) -> Any:
         if self.eval_fn is None:
             return inputs
-        return self.eval_fn(inputs, is_training=is_training) if self._takes_is_training else self.eval_fn(inputs)
+        with maybe_empty():
+            return self.eval_fn(inputs, is_training=is_training) if self._takes_is_training else self.eval_fn(inputs)
 
 
 def _takes(function: Callable[..., Any], name: str) -> bool:
