@@ -46,16 +46,19 @@ def _kl_of_normals(q: Any, p: Any, shape: tf.TensorShape) -> tf.Tensor:
 def _kl_of_whole_weights(
     loc: tf.Tensor, scale: tf.Tensor, prior_loc: tf.Tensor, prior_scale: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[..., Any]]:
-    # The common case: one operation instead of fifty, traced once for all weights.
-    ratio, deviation = scale / prior_scale, (loc - prior_loc) / prior_scale
+    # The common case: one operation instead of fifty, traced once for all weights, in as few passes as can be: what all
+    # weights share multiplies sums and other shared numbers, not weights.
+    ratio, moved = scale / prior_scale, loc - prior_loc
+    excess, precision = ratio - 1.0, 1.0 / tf.square(prior_scale)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        by_ratio = (ratio - 1.0) + (ratio - 1.0) / ratio
-        by_loc, by_scale = upstream * deviation / prior_scale, upstream * by_ratio / prior_scale
-        by_prior_scale = -(by_scale * ratio + by_loc * deviation)
-        return by_loc, by_scale, _summed_to(prior_loc, -by_loc), _summed_to(prior_scale, by_prior_scale)
+        by_loc, by_scale = (upstream * precision) * moved, (upstream / prior_scale) * (excess + excess / ratio)
+        by_prior_scale = -_summed_to(prior_scale, by_scale * scale + by_loc * moved) / prior_scale
+        return by_loc, by_scale, _summed_to(prior_loc, -by_loc), by_prior_scale
 
-    return _kl_of_ratios(ratio, deviation), gradient
+    is_shared = prior_scale.shape.rank == 0
+    squares = precision * tf.nn.l2_loss(moved) if is_shared else tf.nn.l2_loss(moved / prior_scale)
+    return tf.nn.l2_loss(excess) + squares + tf.reduce_sum(excess - tf.math.log(ratio)), gradient
 
 
 def _summed_to(parameter: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
