@@ -31,14 +31,19 @@ class _Branch:
         self.order: dict[Any, int] = {}
         self.uses: dict[Any, int] = {}
         self._seed: tuple[Any, tf.Tensor] | None = None
-        self._layer_seeds: dict[Any, tuple[Any, tf.Tensor]] = {}
+        self._layer_seeds: dict[Any, tuple[Any, list[tf.Tensor]]] = {}
 
-    def layer_seed(self, layer: Any) -> tf.Tensor:
+    def layer_seeds(self, layer: Any) -> list[tf.Tensor]:
+        """The layer's own, that of its draw and that of its first use, with 0 and 1 folded in, in one operation."""
         kept = self._layer_seeds.get(layer)
         if kept is None or not is_reachable(kept[0]):
-            folded = random.fold_in(self.seed, self.order.setdefault(layer, len(self.order)))
-            kept = self._layer_seeds[layer] = graph_context(), folded
+            place = self.order.setdefault(layer, len(self.order))
+            kept = self._layer_seeds[layer] = graph_context(), random.fold_in_and_on(self.seed, place, 2)
         return kept[1]
+
+    def seed_of_use(self, layer: Any, use: int) -> tf.Tensor:
+        own, *first = self.layer_seeds(layer)
+        return first[use] if use < len(first) else random.fold_in(own, use)
 
     @property
     def seed(self) -> tf.Tensor:
@@ -115,13 +120,13 @@ class Call:
 
     def draw(self, layer: Any, make: Callable[[tf.Tensor], KernelBias]) -> KernelBias:
         """The layer's weights in this call: `make(seed)` at the first use, the same tensors after it."""
-        return self._kept((self._branch.index, layer), lambda: make(random.fold_in(self.layer_seed(layer), 0)))
+        return self._kept((self._branch.index, layer), lambda: make(self._branch.seed_of_use(layer, 0)))
 
     def draw_for_use(self, layer: Any, make: Callable[[tf.Tensor], KernelBias]) -> KernelBias:
         """What each use of a layer draws for itself and all examples share, as a mask: `make(seed)`."""
         use = self._next_use(layer)
         key = (self._branch.index, layer, use)
-        return self._kept(key, lambda: make(random.fold_in(self.layer_seed(layer), use)))
+        return self._kept(key, lambda: make(self._branch.seed_of_use(layer, use)))
 
     def measure(self, layer: Any, make: Callable[[], KernelBias]) -> KernelBias | None:
         """What each use of a layer measures, `make()`, in a calibrating call and finds again in one with its draws.
@@ -133,7 +138,7 @@ class Call:
 
     def use_seed(self, layer: Any) -> tf.Tensor:
         """A seed for what is random in each use of a layer, as the signs of its examples are."""
-        return random.fold_in(self.layer_seed(layer), self._next_use(layer))
+        return self._branch.seed_of_use(layer, self._next_use(layer))
 
     def _next_use(self, layer: Any) -> int:
         uses = self._branch.uses
@@ -151,7 +156,7 @@ class Call:
 
     def layer_seed(self, layer: Any) -> tf.Tensor:
         """The layer's seed in this call."""
-        return self._branch.layer_seed(layer)
+        return self._branch.layer_seeds(layer)[0]
 
     def nested(self, seed: random.Seed, is_training: bool, weights: str) -> Call:
         """The call that an inner layer belongs to: this one, or another mode or branch of it."""

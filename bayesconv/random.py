@@ -87,6 +87,11 @@ def fold_in(seed: tf.Tensor, data: Any) -> tf.Tensor:
     return _folding()(as_seed(seed), _counter(data, _FOLD))
 
 
+def fold_in_and_on(seed: tf.Tensor, data: Any, num: int) -> list[tf.Tensor]:
+    """`folded = fold_in(seed, data)`, and `fold_in(folded, i)` for the i below `num`, in one operation."""
+    return list(_folding_on(operator.index(num))(as_seed(seed), _counter(data, _FOLD)))
+
+
 def split(seed: tf.Tensor, num: int = 2) -> list[tf.Tensor]:
     """`num` independent seeds from one."""
     return list(_splitting(operator.index(num))(as_seed(seed)))
@@ -131,6 +136,15 @@ def _normals(dtype: tf.DType) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
 @functools.cache
 def _folding() -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     return traced(lambda seed, counter: _bits([2], seed, tf.int32, counter), [_SEED, tf.TensorSpec([2], tf.uint64)])
+
+
+@functools.lru_cache(maxsize=128)
+def _folding_on(num: int) -> Callable[[tf.Tensor, tf.Tensor], Sequence[tf.Tensor]]:
+    def of(seed: tf.Tensor, counter: tf.Tensor) -> list[tf.Tensor]:
+        folded = _bits([2], seed, tf.int32, counter)
+        return [folded, *(_bits([2], folded, tf.int32, _counter(i, _FOLD)) for i in range(num))]
+
+    return traced(of, [_SEED, tf.TensorSpec([2], tf.uint64)])
 
 
 @functools.lru_cache(maxsize=128)

@@ -272,6 +272,13 @@ def test_unseeded_draws_differ_in_a_compiled_function_too():
     assert (draw().numpy() != draw().numpy()).all()
 
 
+def test_folding_on_is_folding_in_one_after_the_other():
+    seed = random.as_seed((3, -4))
+    folded = random.fold_in(seed, 5)
+    expected = [folded, *(random.fold_in(folded, i) for i in range(3))]
+    np.testing.assert_array_equal(random.fold_in_and_on(seed, 5, 3), expected)
+
+
 def test_split_and_fold_in_give_seeds_that_all_differ():
     seed = random.as_seed(0)
     made = [*random.split(seed, 50), *(random.fold_in(seed, i) for i in range(50)), seed]
