@@ -114,6 +114,8 @@ def test_members_of_a_layer_of_ones_own_provide_for_empty_batches_and_other_laye
     affine = bc.Affine(3, 2)
     assert is_provided_for(Own())
     assert is_provided_for(bc.Lambda(affine, also_track=affine))
+    assert is_provided_for(bc.Sequential([lambda x: affine(x)], also_track=affine))
+    assert is_provided_for(bc.Residual(bc.Affine(3, 2), lambda x: affine(x)))
     assert not is_provided_for(bc.Sequential([affine, bc.Residual(bc.Affine(2, 2))]))
 
 

@@ -236,8 +236,7 @@ class Sequential(Layer):
             if isinstance(layer, Layer):
                 inputs = layer(inputs, is_training=is_training, seed=seed)
             else:
-                inputs = layer(inputs)
-                check_member(layer)  # again: what is no Keras layer may make variables when it is first called
+                inputs = members.outputs_of(layer, inputs)
             if self._is_traced:
                 members.show(index, layer, inputs)
         return inputs

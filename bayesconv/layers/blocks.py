@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from bayesconv import precision, random
 from bayesconv.layers.base import Layer, check_member
+from bayesconv.layers.members import outputs_of
 from bayesconv.registry import unknown_name_message
 
 Member = Callable[..., Any]
@@ -168,9 +169,7 @@ _MERGES: dict[str, Callable[[Sequence[tf.Tensor]], tf.Tensor]] = {"concat": _con
 def _applied(member: Member, inputs: Any, is_training: bool, seed: random.Seed) -> Any:
     if isinstance(member, Layer):
         return member(inputs, is_training=is_training, seed=seed)
-    outputs = member(inputs)
-    check_member(member)  # again: a Keras layer makes its variables when it is first called
-    return outputs
+    return outputs_of(member, inputs)
 
 
 def _narrowed(outputs: tf.Tensor) -> tf.Tensor:

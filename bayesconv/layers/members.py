@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from bayesconv.examples import maybe_empty
 from bayesconv.registry import name_of
 
 
@@ -85,3 +86,11 @@ def _form(value: Any) -> str:
 def _dtype(value: Any) -> str:
     dtype = getattr(value, "dtype", None)
     return str(getattr(dtype, "name", dtype))
+
+
+def outputs_of(function: Any, inputs: Any) -> Any:
+    """What a member that is a plain function makes of the inputs; layers that it calls may be given no example."""
+    with maybe_empty():
+        outputs = function(inputs)
+    check_member(function)  # again: what is no Keras layer may make variables when it is first called
+    return outputs
