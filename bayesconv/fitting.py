@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bayesconv as bc
 from bayesconv import members, runs, suitability
+from bayesconv.checkpoints import RunFolder
 from bayesconv.config import RunConfig
 from bayesconv.data import Dataset
 from bayesconv.layers import Layer
@@ -42,10 +43,13 @@ def train_into(
 
 
 def _fit_members(folder: Path, dataset: Dataset, config: RunConfig, *, progress: bool) -> Iterator[History]:
-    alone = zip(members.configurations(config), members.folders(folder, config.training.members), strict=True)
-    for number, (member, own_folder) in enumerate(alone, start=1):
+    own_folders = members.folders(folder, config.training.members)
+    alone = zip(members.configurations(config), own_folders, [None, *own_folders[:-1]], strict=True)
+    for number, (member, own_folder, before) in enumerate(alone, start=1):
         runs.write_record(own_folder, member, dataset)
         model = runs.build_model(member, dataset.input_shape, dataset.num_classes)
+        if before is not None and config.training.snapshot_epochs is not None:
+            model.load(RunFolder(before).best)  # a checkpoint of the member's own takes their place
         label = f"member {number}/{config.training.members}" if progress else False
         yield _fit(model, dataset, member, own_folder, resume=True, progress=label)  # a finished one trains no more
 

@@ -1,15 +1,18 @@
-"""The members of a deep ensemble: networks of one configuration, each trained from a seed of its own.
+"""The members of an ensemble: networks of one configuration, each trained from a seed of its own.
 
-A member is a run like any other, in a folder within that of the ensemble, `members/0` and so on.
+A member is a run like any other, in a folder within that of the ensemble, `members/0` and so on. In a deep ensemble
+each begins anew. In one of snapshots (Huang et al. 2017, arXiv:1704.00109) all but the first go on from the weights of
+the one before, with a learning rate that starts again and the whole KL, for fewer epochs.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from bayesconv.sections import RunConfig
+from bayesconv.sections import Part, RunConfig, Training
 
 MEMBERS = "members"
 
@@ -26,9 +29,17 @@ def configurations(config: RunConfig) -> list[RunConfig]:
     """
     if config.training.members == 1:
         return [config]
-    alone = config.training.model_copy(update={"members": 1})
-    seeds = (seed_of(config.seed, index) for index in range(config.training.members))
-    return [config.model_copy(update={"seed": seed, "training": alone}) for seed in seeds]
+    first: dict[str, Any] = {"training": _of_one(config.training, config.training.epochs)}
+    later = first
+    if config.training.snapshot_epochs is not None:
+        whole_kl = config.objective.model_copy(update={"kl_schedule": Part(name="constant")})
+        later = {"training": _of_one(config.training, config.training.snapshot_epochs), "objective": whole_kl}
+    seeds = [seed_of(config.seed, index) for index in range(config.training.members)]
+    return [config.model_copy(update={"seed": seed, **(later if index else first)}) for index, seed in enumerate(seeds)]
+
+
+def _of_one(training: Training, epochs: int) -> Training:
+    return training.model_copy(update={"members": 1, "snapshot_epochs": None, "epochs": epochs})
 
 
 def seed_of(seed: int, index: int) -> int:

@@ -167,6 +167,8 @@ class Training(Section):
     """Networks, each trained from a seed of its own, that predict together: a deep ensemble; 1 is a single network."""
     epochs: PositiveInt = 100
     """Passes over the training images."""
+    snapshot_epochs: PositiveInt | None = None
+    """Passes of each member after the first, which goes on from the one before: snapshots; null begins each anew."""
     batch_size: PositiveInt = 64
     """Images a step."""
     augmentation: tuple[Part, ...] = Field(default=(), strict=False)
@@ -181,6 +183,14 @@ class Training(Section):
     """Decay to zero along a cosine, or none."""
     patience: PositiveInt | None = None
     """Stop after that many epochs without a better validation likelihood; null never stops early."""
+
+    @pydantic.field_validator("snapshot_epochs")
+    @classmethod
+    def _only_of_several(cls, snapshot_epochs: int | None, info: pydantic.ValidationInfo) -> int | None:
+        if snapshot_epochs is not None and info.data.get("members", 2) == 1:
+            received = f"{snapshot_epochs} with members 1"
+            raise ValueError(f"is of members after the first. Received {received}; set members, or leave it out.")
+        return snapshot_epochs
 
     @pydantic.field_validator("optimizer")
     @classmethod
