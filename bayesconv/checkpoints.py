@@ -41,7 +41,10 @@ class RunFolder:
         Raises:
           ValueError: If the file is damaged, or was not written by a run.
         """
-        state = json.loads(str(files.load_arrays(self.last).get(_STATE, "null")))
+        try:
+            state = json.loads(str(files.load_arrays(self.last).get(_STATE, "null")))
+        except json.JSONDecodeError:
+            state = None
         if not isinstance(state, dict) or not {"rows", "settings", "best_nll", "best_epoch"} <= set(state):
             raise ValueError(
                 f"{self.last} holds no state of a run, so it cannot be resumed. Train again in a new folder."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bayesconv import kernel_bias
@@ -13,19 +13,23 @@ from bayesconv.settings import KeyPath
 _CHOICES = ("prior", "posterior", "divergence", "estimator")
 
 
-def located(config: RunConfig, error: ValueError) -> ValueError:
+def located(config: RunConfig, error: ValueError, build: Callable[[Callable[..., Any]], Any]) -> ValueError:
     """The error of a model that could not be built, with the place of the setting that it is about.
 
-    Each choice is tried on a small layer, by itself: the one that fails in the same words is it.
+    Each choice is tried on a small layer, by itself: the one that fails in the same words is it. If none is, and the
+    network with point weights fails in these words, its own options are.
 
     Args:
       config: The configuration.
       error: What building the model raised.
+      build: Builds the network with weights from a factory.
 
     Returns:
-      A `ConfigError`, or the error itself if no choice fails by itself.
+      A `ConfigError`, or the error itself if nothing fails by itself.
     """
-    path = next((path for path, choice in _choices(config) if _complaint(choice) == str(error)), None)
+    path = next((path for path, choice in _choices(config) if _complaint(_affine(choice)) == str(error)), None)
+    if path is None and _complaint(lambda: build(kernel_bias.make_kernel_bias)) == str(error):
+        path = ("model", "name")
     return error if path is None else config.settings.error([(path, str(error))])
 
 
@@ -38,9 +42,13 @@ def _choices(config: RunConfig) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
         yield ("model", key), {key: getattr(config.model, key).identifier}
 
 
-def _complaint(choice: dict[str, Any]) -> str:
+def _affine(choice: dict[str, Any]) -> Callable[[], Any]:
+    return lambda: Affine(2, 2, make_kernel_bias_fn=kernel_bias.factory(**choice))
+
+
+def _complaint(build: Callable[[], Any]) -> str:
     try:
-        Affine(2, 2, make_kernel_bias_fn=kernel_bias.factory(**choice))
+        build()
     except (ValueError, TypeError) as error:
         return str(error)
     return ""

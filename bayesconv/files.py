@@ -37,6 +37,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
       'whole'
     """
     path = Path(path)
+    _check_no_folder(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _naming(path):
         _replace(path, write)
@@ -59,13 +60,17 @@ def check_target(path: str | os.PathLike[str]) -> None:
       >>> check_target(f"{tempfile.mkdtemp()}/new/a.txt")
     """
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} must be a file. It is a folder; give the name of a file in it.")
+    _check_no_folder(path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir():
         raise NotADirectoryError(f"{path} must lie in a folder. {folder} is a file; choose another place.")
     with _naming(path), _unnamed(), tempfile.TemporaryFile(dir=folder):
         pass
+
+
+def _check_no_folder(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} must be a file. It is a folder; give the name of a file in it.")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bayesconv as bc
-from bayesconv import members, runs, suitability
+from bayesconv import members, records, runs, suitability
 from bayesconv.checkpoints import RunFolder
 from bayesconv.config import RunConfig
 from bayesconv.data import Dataset
@@ -32,7 +32,7 @@ def train_into(
     if not resume:
         runs.clear(folder)  # what a failed first epoch left
     try:
-        runs.write_record(folder, config, dataset)
+        records.write_record(folder, config, dataset)
         if config.training.members == 1:
             return (_fit(model, dataset, config, folder, resume=resume, progress=progress),)
         return tuple(_fit_members(folder, dataset, config, progress=progress))
@@ -46,7 +46,7 @@ def _fit_members(folder: Path, dataset: Dataset, config: RunConfig, *, progress:
     own_folders = members.folders(folder, config.training.members)
     alone = zip(members.configurations(config), own_folders, [None, *own_folders[:-1]], strict=True)
     for number, (member, own_folder, before) in enumerate(alone, start=1):
-        runs.write_record(own_folder, member, dataset)
+        records.write_record(own_folder, member, dataset)
         model = runs.build_model(member, dataset.input_shape, dataset.num_classes)
         if before is not None and config.training.snapshot_epochs is not None:
             model.load(RunFolder(before).best)  # a checkpoint of the member's own takes their place

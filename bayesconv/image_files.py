@@ -98,9 +98,9 @@ def images_like(array: Array, path: Path, input_shape: Sequence[int], value_rang
 def _read_npy(path: Path) -> Array:
     try:
         return np.asarray(np.load(path, allow_pickle=False))
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, MemoryError) as error:
         raise ValueError(
-            f"{path} must be a plain numeric array, as numpy.save writes it. Reading failed: {error}"
+            f"{path} must be a plain numeric array, as numpy.save writes it. Reading failed: {error}; save it anew."
         ) from error
 
 

@@ -101,6 +101,11 @@ def check_targets(y: np.ndarray, num_examples: int, likelihood: Likelihood, outp
 
 
 def check_positive_int(name: str, value: Any) -> None:
-    """Raises a ValueError that names the argument unless it is a positive int, Python's or NumPy's; True is none."""
+    """Raises a ValueError that names the argument unless it is a positive int, Python's or NumPy's; True is none.
+
+    One that TensorFlow's 32 bits do not hold is too large to be meant.
+    """
     if isinstance(value, bool) or not (isinstance(value, numbers.Integral) and int(value) > 0):
         raise ValueError(f"`{name}` must be a positive int. Received {value!r}.")
+    if int(value) >= 2**31:
+        raise ValueError(f"`{name}` must be a positive int up to {2**31 - 1}. Received {value!r}.")

@@ -66,7 +66,8 @@ class TrainingLoop:
         self._folder = None if run_dir is None else RunFolder(run_dir)
         self._step = tf.Variable(tf.constant(0, tf.int64), trainable=False, name="step")
         self.compiled_step = compiled(self._train_step, batches.specs)
-        self._named = model.named_variables  # once: walking a model takes longer than writing it
+        # Once: walking a model takes longer than writing it.
+        self._named, self._trainable = model.named_variables, model.trainable_variables
         self._variables = {
             **{f"model/{path}": variable for path, variable in self._named.items()},
             **optimizer.variables,
@@ -74,6 +75,7 @@ class TrainingLoop:
         }
         self._rows: list[dict[str, Any]] = []
         self._best: tuple[float, int, dict[str, np.ndarray]] = (math.inf, 0, {})
+        self._best_is_from = "the best epoch" if self._folder is None else self._folder.best
 
     def restore(self) -> None:
         """Goes back to the last checkpoint, if there is one."""
@@ -90,6 +92,7 @@ class TrainingLoop:
         self._rows = state["rows"]
         self._best = (state["best_nll"], state["best_epoch"], files.load_arrays(self._folder.best))
         self._folder.load_last(self._variables)
+        self._folder.write_history(self._rows)  # it may have been lost since, or be ahead of the checkpoint
 
     def run(
         self, epochs: int, validate: Callable[[], dict[str, float]], patience: int | None, shown: bool | str
@@ -105,7 +108,7 @@ class TrainingLoop:
                 row = {"epoch": epoch, **self._train_epoch(epoch, label, bar), **validate()}
                 self._record(row)
                 progress.say(f"{label}: {_described(row)}", shown=shown)
-        by_path.assign(self._named, self._best[2], source="the best epoch")
+        by_path.assign(self._named, self._best[2], source=self._best_is_from)
         return History(self._rows, self._best[1])
 
     def _train_epoch(self, epoch: int, label: str, bar: Any) -> dict[str, float]:
@@ -137,11 +140,10 @@ class TrainingLoop:
         return self._fail(batch[0], batch[1], epoch)
 
     def _train_step(self, *batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        variables = self._model.trainable_variables
         with examples.never_empty(), tf.GradientTape() as tape:  # no step is taken with an empty batch
             terms, kl_weight = self._objective(self._step, *batch)
-        gradients: Any = tape.gradient(terms.loss, variables)
-        _check_gradients(variables, gradients)
+        gradients: Any = tape.gradient(terms.loss, self._trainable)
+        _check_gradients(self._trainable, gradients)
         squares = tf.debugging.check_numerics(_sum_of_squares([terms.loss, *gradients]), _NOT_FINITE)
         # A step that went wrong must not spoil the weights: they show where it did. An error that stops it is traced in
         # half the operations of a condition, which takes in every variable anew.

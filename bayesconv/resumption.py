@@ -48,7 +48,25 @@ def missing_weights(folder: Path, *, is_member: bool) -> FileNotFoundError:
     message = f"{found.best} is missing, {folder} holds no trained weights."
     if not (found.last.is_file() or (found.history.is_file() and found.history.stat().st_size)):
         return FileNotFoundError(f"{message} Train it, with --resume.")
-    remedy = "bring it back, or train anew by --overwrite"  # what is resumed begins with the best epoch so far
-    if is_member:
-        remedy += f", or this member alone: delete {folder}, then train with --resume"
-    return FileNotFoundError(f"{message} Its last epoch cannot stand in for the best: {remedy}.")
+    # What is resumed begins with the best epoch so far.
+    return FileNotFoundError(f"{message} Its last epoch cannot stand in for the best: {_remedy(folder, is_member)}.")
+
+
+def missing_checkpoint(folder: Path, epochs: int, *, is_member: bool) -> FileNotFoundError:
+    """The error to raise for a run of several epochs without the last checkpoint.
+
+    Args:
+      folder: The run folder, or that of a member of an ensemble.
+      epochs: Those in its history.
+      is_member: Whether it is the latter.
+    """
+    found = RunFolder(folder)
+    return FileNotFoundError(
+        f"A run goes on from its last checkpoint. {found.last} is missing, though {found.history} has {epochs} epochs: "
+        f"{_remedy(folder, is_member)}."
+    )
+
+
+def _remedy(folder: Path, is_member: bool) -> str:
+    remedy = "bring it back, or train anew by --overwrite in place of --resume"
+    return remedy + (f", or this member alone: delete {folder}, then train with --resume" if is_member else "")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,6 @@ import bayesconv as bc
 from bayesconv import (
     checkpoints,
     choices,
-    config,
     culprits,
     data,
     kernel_bias,
@@ -35,12 +33,10 @@ from bayesconv import (
 from bayesconv.checkpoints import RunFolder
 from bayesconv.config import RunConfig
 from bayesconv.data import Dataset
-from bayesconv.files import write_text
 from bayesconv.layers import Dropout, Layer
+from bayesconv.records import CONFIG, RECORD, read_record
 
-CONFIG, RECORD, HISTORY, CHECKPOINTS, EVALUATION, DIAGNOSIS, FIGURES = (
-    "config.yaml",
-    "run.json",
+HISTORY, CHECKPOINTS, EVALUATION, DIAGNOSIS, FIGURES = (
     "history.jsonl",
     "checkpoints",
     splits.evaluation_file(splits.TEST),
@@ -54,7 +50,6 @@ WRITTEN = (
     *(*_DECIDED, EVALUATIONS, PREDICTIONS, members.MEMBERS, "report.html"),
     splits.evaluation_file(splits.VALIDATION),
 )
-_RECORD_KEYS = {"config_folder", "input_shape", "num_classes", "class_names", "value_range"}
 
 
 class Run(NamedTuple):
@@ -169,10 +164,11 @@ def build_model(config: RunConfig, input_shape: Sequence[int], num_classes: int)
         factory = functools.partial(overrides.make_kernel_bias_by_layer, **chosen, overrides=by_layer)
     bc.set_seed(config.seed)
     num_outputs = objectives.as_likelihood(config.objective.likelihood.identifier).num_outputs(num_classes)
+    build = functools.partial(models.resolve(parts.name.identifier), tuple(input_shape), num_outputs)
     try:
-        model = models.resolve(parts.name.identifier)(tuple(input_shape), num_outputs, make_kernel_bias_fn=factory)
+        model = build(make_kernel_bias_fn=factory)
     except ValueError as error:  # an option out of its range
-        raise culprits.located(config, error) from error
+        raise culprits.located(config, error, lambda factory: build(make_kernel_bias_fn=factory)) from error
     if not isinstance(model, Layer):
         message = f"a model must return a bayesconv Layer, e.g. bayesconv.Sequential. {parts.name.name!r} returned "
         received = f"{type(model).__name__}; build it from the layers of bayesconv."
@@ -203,17 +199,13 @@ def check_folder(folder: Path, config: RunConfig, *, resume: bool, overwrite: bo
 
 
 def _check_resumable(folder: Path) -> None:
-    path = RunFolder(folder)
+    path, is_member = RunFolder(folder), folder.parent.name == members.MEMBERS
     if path.last.is_file():
         path.read_state()  # before anything is built
-        read_history(folder)
         if not path.best.is_file():
-            raise resumption.missing_weights(folder, is_member=folder.parent.name == members.MEMBERS)
-    elif path.history.is_file() and (rows := read_history(folder)):
-        raise FileNotFoundError(
-            f"A run goes on from its last checkpoint. {path.last} is missing, though {path.history} has "
-            f"{len(rows)} epochs; bring it back, or train anew by --overwrite in place of --resume."
-        )
+            raise resumption.missing_weights(folder, is_member=is_member)
+    elif path.history.is_file() and len(rows := read_history(folder)) > 1:  # one: stopped while writing its first
+        raise resumption.missing_checkpoint(folder, len(rows), is_member=is_member)
 
 
 def _holds_more_than_leftovers(folder: Path, overwrite: bool) -> bool:
@@ -244,39 +236,3 @@ def clear(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not there, or the user keeps other files in it
         folder.rmdir()
-
-
-def write_record(folder: Path, run_config: RunConfig, dataset: Dataset) -> None:
-    """Writes what `load_run` needs besides the weights."""
-    record = {
-        "bayesconv": bc.__version__,
-        "config_folder": str(run_config.settings.folder or Path.cwd()),
-        "input_shape": list(dataset.input_shape),
-        "num_classes": dataset.num_classes,
-        "class_names": list(dataset.class_names),
-        "value_range": list(dataset.value_range),
-    }
-    write_text(folder / RECORD, json.dumps(record, indent=2) + "\n")
-    write_text(folder / CONFIG, config.dump(run_config))
-
-
-def read_record(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
-    """The configuration of a run folder, and what its model was built for."""
-    if not (folder / CONFIG).is_file() or not (folder / RECORD).is_file():
-        raise FileNotFoundError(
-            f"{folder.absolute()} is no run folder, it has no {CONFIG} and {RECORD}. Check the path."
-        )
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        missing = _RECORD_KEYS - set(record)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{folder / RECORD} must be JSON. It is damaged: {error}. Train the run again.") from error
-    if missing:
-        raise ValueError(f"{folder / RECORD} must have the keys {sorted(_RECORD_KEYS)}. {sorted(missing)} are missing.")
-    shape, classes = record["input_shape"], record["num_classes"]
-    if not (isinstance(shape, list) and all(isinstance(size, int) and size > 0 for size in [*shape, classes])):
-        raise ValueError(
-            f"{folder / RECORD} must have a list of sizes as input_shape and a number as num_classes. It is damaged: "
-            f"received {shape!r} and {classes!r}. Train the run again."
-        )
-    return config.load_config(folder / CONFIG), record

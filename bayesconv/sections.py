@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PrivateAttr
 
 from bayesconv.registry import unknown_name_message
 from bayesconv.settings import Settings
 
 OPTIMIZERS = ("adam", "adamw", "ivon", "sgd")
 
+Count = Annotated[int, Field(gt=0, le=2**31 - 1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -143,7 +144,7 @@ class Objective(Section):
     """Factor of the KL; 1 is the evidence lower bound, less fits the data more closely."""
     kl_schedule: Part = Part(name="linear")
     """How the KL's weight grows during training."""
-    num_samples: PositiveInt = 1
+    num_samples: Annotated[int, Field(gt=0, le=10_000)] = 1
     """Draws of the weights a training step."""
     bound: Part = Part(name="elbo")
     """What is maximized; all but elbo need several draws and the estimator reparameterization."""
@@ -163,13 +164,13 @@ class Objective(Section):
 class Training(Section):
     """How it is minimized."""
 
-    members: PositiveInt = 1
+    members: Count = 1
     """Networks, each trained from a seed of its own, that predict together: a deep ensemble; 1 is a single network."""
-    epochs: PositiveInt = 100
+    epochs: Count = 100
     """Passes over the training images."""
-    snapshot_epochs: PositiveInt | None = None
+    snapshot_epochs: Count | None = None
     """Passes of each member after the first, which goes on from the one before: snapshots; null begins each anew."""
-    batch_size: PositiveInt = 64
+    batch_size: Count = 64
     """Images a step."""
     augmentation: tuple[Part, ...] = Field(default=(), strict=False)
     """What changes the training images at random, one after the other, such as shift; none by default."""
@@ -181,7 +182,7 @@ class Training(Section):
     """Multiplies the learning rate of the posterior's scales."""
     learning_rate_schedule: Literal["cosine", "constant"] = "cosine"
     """Decay to zero along a cosine, or none."""
-    patience: PositiveInt | None = None
+    patience: Count | None = None
     """Stop after that many epochs without a better validation likelihood; null never stops early."""
 
     @pydantic.field_validator("snapshot_epochs")
@@ -205,7 +206,7 @@ class Evaluation(Section):
 
     method: Literal["sampling", "moments"] = "sampling"
     """By draws of the weights, or in a single pass of means and variances, which draws nothing."""
-    num_samples: PositiveInt | Literal["auto"] = 64
+    num_samples: Count | Literal["auto"] = 64
     """Draws of the weights behind each prediction; auto draws until every average is known to the tolerance."""
     tolerance: Positive | None = None
     """With num_samples auto, the largest standard error of an average that will do; null stands for 0.01."""
@@ -213,7 +214,7 @@ class Evaluation(Section):
     """Out-of-distribution sets to tell apart from the test images; null is inverted and photo_patches, [] is none."""
     corruptions: tuple[Part, ...] = Field(default=(), strict=False)
     """What the test images are made harder by, in five severities each."""
-    corrupted_images: PositiveInt | None = None
+    corrupted_images: Count | None = None
     """How many test images, chosen by the seed, are made so; null is all."""
     bootstrap: NonNegativeInt = 500
     """Resamples of the test images behind every 95 % interval; 0 gives no intervals."""
@@ -224,7 +225,9 @@ class Evaluation(Section):
         try:
             count = validate(value)
         except pydantic.ValidationError as error:
-            raise ValueError(f"must be a positive integer or auto. Received {value!r}.") from error
+            too_many = isinstance(value, int) and value > 0
+            rule = f"at most {2**31 - 1}" if too_many else "a positive integer or auto"
+            raise ValueError(f"must be {rule}. Received {value!r}.") from error
         if count == "auto" and info.data.get("method") == "moments":
             raise ValueError(
                 "must be a number or be left out with method moments, a single pass without draws. Received 'auto'."

@@ -100,9 +100,7 @@ def read(path: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"Cannot read the configuration {path.absolute()}: {_reason(error)}. Check the path."
-        ) from error
+        raise ConfigError(f"Cannot read the configuration {path.absolute()}: {_reason(error)}.") from error
     values = _load(text, str(path))
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: a configuration must be a mapping of sections. Received {values!r}.")
@@ -128,11 +126,16 @@ def parse(text: str, place: str) -> Any:
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else f"it is not UTF-8 text ({error})"
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}. Check the path"
+    return f"it is not UTF-8 text ({error}). Save it as UTF-8"
 
 
 def _yaml() -> YAML:
     return YAML(typ="safe", pure=True)  # only the pure loader is YAML 1.2: 1e-3 is a number and `no` a word
+
+
+_YAML_REMEDY = "indent by spaces, write each key once, and put text with special characters in quotes"
 
 
 def _load(text: str, place: str) -> Any:
@@ -148,10 +151,13 @@ def _load(text: str, place: str) -> Any:
         where = f":{mark.line + 1}:{mark.column + 1}" if mark and not place.startswith("--") else ""
         received = text.splitlines()[mark.line : mark.line + 1] if mark else [text]
         raise ConfigError(
-            f"{place}{where}: not valid YAML: {error.problem}. Received {''.join(received)!r}."
+            f"{place}{where}: not valid YAML: {error.problem}. Received {''.join(received)!r}; {_YAML_REMEDY}."
         ) from error
     except YAMLError as error:
-        raise ConfigError(f"{place}: not valid YAML: {error}") from error
+        what = " ".join(str(error).split())
+        raise ConfigError(
+            f"{place}: not valid YAML: {what}. Received a character that no text has; remove it."
+        ) from error
 
 
 def _unusable(value: Any, path: KeyPath = (), around: tuple[int, ...] = ()) -> str:

@@ -83,6 +83,8 @@ def call_factory(function: Callable[..., Any], shapes: tuple[Any, Any], options:
 
 def _called(function: Callable[..., Any], shapes: tuple[Any, Any], options: Mapping[str, Any]) -> Any:
     parameters = inspect.signature(function).parameters
+    if len(_positional(function)) < 2 and not any(p.kind is _KINDS.VAR_POSITIONAL for p in parameters.values()):
+        raise _unlike_a_factory(function, "which takes fewer than two arguments by position")
     by_name = {name: p for name, p in parameters.items() if p.kind is not _KINDS.POSITIONAL_ONLY}
     accepted = {alias: key for key in options for alias in _ALIASES.get(key, (key,)) if alias in by_name}
     unknown = [p for p in _positional(function)[2:] if p.name not in accepted and p.default is _KINDS.empty]
@@ -114,11 +116,15 @@ def _order_of(function: Callable[..., Any], unknown: list[inspect.Parameter]) ->
     for order in (_OLD_ORDER, _NEW_ORDER):
         if count == len(order):
             return order
-    raise TypeError(
+    raise _unlike_a_factory(function, f"whose {[p.name for p in unknown]} are none of them")
+
+
+def _unlike_a_factory(function: Callable[..., Any], what: str) -> TypeError:
+    return TypeError(
         "A factory of weights takes (kernel_shape, bias_shape, init_kernel_fn, init_bias_fn, kernel_batch_ndims, "
         "bias_batch_ndims, dtype, kernel_name, bias_name), some of these by name, or the older order (kernel_shape, "
         "bias_shape, dtype, kernel_initializer, bias_initializer, kernel_name, bias_name). Received "
-        f"{name_of(function)}{inspect.signature(function)}, whose {[p.name for p in unknown]} are none of them."
+        f"{name_of(function)}{inspect.signature(function)}, {what}."
     )
 
 

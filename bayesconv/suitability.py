@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from bayesconv import augmentations, corruptions, evaluation, likelihoods, objectives, runs, weighting
 from bayesconv.config import RunConfig
@@ -24,7 +25,7 @@ _TARGETS = {
 
 def check_data(config: RunConfig, dataset: Dataset) -> None:
     """Refuses a configuration that does not suit the data."""
-    for check in (_check_fit, _check_augmentation, _check_class_weights, _check_corruptions):
+    for check in (_check_fit, _check_objective, _check_augmentation, _check_class_weights, _check_corruptions):
         check(config, dataset)
 
 
@@ -44,6 +45,20 @@ def _check_fit(config: RunConfig, dataset: Dataset) -> None:
         message = "early stopping needs validation images that are not trained on. "
         received = f"Received {config.training.patience}, with data.refit; set one of them back."
         raise config.settings.error([(("training", "patience"), message + received)])
+
+
+def _check_objective(config: RunConfig, dataset: Dataset) -> None:
+    """Refuses schedules and weights of the KL that training would end with."""
+    try:
+        objectives.schedules.resolve(config.objective.kl_schedule.identifier)(tf.zeros([]))
+    except ValueError as error:
+        raise config.settings.error([(("objective", "kl_schedule"), str(error))]) from error
+    for i, override in enumerate(config.model.overrides):
+        weight, least = override.penalty_weight, objectives.SMALLEST_PENALTY_WEIGHT
+        if weight is not None and weight < least:
+            message = f"must be at least {least}, for the objective divides the KL by the number of data already. "
+            received = f"Received {weight:g}; to weaken the prior set objective.temperature."
+            raise config.settings.error([(("model", "overrides", i, "penalty_weight"), message + received)])
 
 
 def _likelihood(config: RunConfig) -> Likelihood:

@@ -106,7 +106,7 @@ def fit(
     """
     num_data = None if num_data is None else int(num_data)
     temperature, scale_learning_rate_factor = float(temperature), float(scale_learning_rate_factor)
-    seed = operator.index(seed)
+    seed = _as_int(seed)
     validation = in_memory(validation)
     _check_arguments(epochs, num_samples, temperature, patience, validation, run_dir, resume)
     check_bound(model, bound, num_samples)
@@ -164,6 +164,13 @@ def fit(
     calibration = batches.calibration() if validation is not None and is_recalibrated(model) else None
     validate = validator(model, validation, family, validation_samples, seed, calibration)
     return loop.run(epochs, validate, patience, progress)
+
+
+def _as_int(seed: Any) -> int:
+    try:
+        return operator.index(seed)
+    except TypeError as error:
+        raise TypeError(f"`seed` is an int. Received {seed!r} of type {type(seed).__name__}.") from error
 
 
 def _described_weights(by_class: Any, by_example: Any) -> dict[str, Any]:

@@ -76,7 +76,10 @@ def as_class_weights(
     found = np.asarray(weights)
     if found.shape != (num_classes,):
         raise ValueError(f"`class_weights` is one number a class, [{num_classes}]. Received shape {list(found.shape)}.")
-    return _checked("class_weights", found)
+    found = _checked("class_weights", found)
+    if not found.any():
+        raise ValueError("`class_weights` must not all be 0: nothing would be learned from. Received zeros only.")
+    return found
 
 
 def _balanced(word: str, num_classes: int, labels: Any, ignored_label: int | None) -> np.ndarray:

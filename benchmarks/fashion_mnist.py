@@ -29,7 +29,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import bayesconv as bc
-from bayesconv import config, decisions, evaluation, experiment, files, members, runs
+from bayesconv import config, decisions, evaluation, experiment, files, members, records, runs
 from bayesconv.checkpoints import RunFolder
 from benchmarks import seed_summary
 
@@ -66,7 +66,7 @@ def evaluated(name: str, seed: int, root: Path, edits: Sequence[str] = ()) -> Pa
     folder = root / re.sub(r"[^\w.-]+", "_", "-".join([name, *edits, str(seed)]))
     loaded = configuration(name, seed, edits)
     if not (folder / runs.EVALUATION).is_file():
-        experiment.train(loaded, folder, resume=(folder / runs.CONFIG).is_file())
+        experiment.train(loaded, folder, resume=(folder / records.CONFIG).is_file())
         with evaluation.manner(keeps=True, progress=True):
             experiment.evaluate(folder)
     return folder
@@ -84,7 +84,7 @@ def scaled(folder: Path) -> dict[str, Any]:
 
 def best_epochs(folder: Path) -> list[int]:
     """The epoch whose weights each member ends with."""
-    stored, _ = runs.read_record(folder)
+    stored, _ = records.read_record(folder)
     alone = members.folders(folder, stored.training.members)
     return [RunFolder(one).read_state()["best_epoch"] for one in alone]
 

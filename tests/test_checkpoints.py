@@ -56,3 +56,10 @@ def test_a_damaged_checkpoint_is_said_to_be_damaged(tmp_path):
     folder.last.write_bytes(folder.last.read_bytes()[:100])
     with pytest.raises(ValueError, match="is damaged"):
         folder.read_state()
+
+
+def test_a_state_that_is_no_json_names_the_file(tmp_path):
+    folder = RunFolder(tmp_path)
+    files.save_arrays(folder.last, {"state": np.array("{")})
+    with pytest.raises(ValueError, match=r"last\.npz holds no state of a run.*Train again"):
+        folder.read_state()

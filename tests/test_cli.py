@@ -142,6 +142,21 @@ class TestErrors:
             (["train", "tiny.yaml", "--set", "data={name: npz, path: no.npz}"], "No file .*/no.npz"),
             (["train", "tiny.yaml", "--set", "data={name: npz, path: tiny.yaml}"], "must be an .npz archive"),
             (["train", "tiny.yaml", "--resume"], "runs/tiny is no run folder"),
+            (["train", "tiny.yaml", "--set", "data.seed=-4"], "from 0 to 4294967295. Received -4"),
+            (["train", "tiny.yaml", "--set", f"training.epochs={10**20}"], r"training\.epochs: .*equal to 2147483647"),
+            (["train", "tiny.yaml", "--set", f"objective.num_samples={10**9}"], r"objective\.num_samples: .*10000"),
+            (
+                ["train", "tiny.yaml", "--set", "objective.kl_schedule={name: linear, warm_up: 2}"],
+                r"objective\.kl_schedule: `warm_up` is a share, from 0 to 1. Received 2",
+            ),
+            (
+                ["train", "tiny.yaml", "--set", "model.overrides=[{match: '*', penalty_weight: 0.001}]"],
+                r"model\.overrides\.0\.penalty_weight: must be at least 0\.1.*0\.001; .*objective\.temperature",
+            ),
+            (
+                ["train", "tiny.yaml", "--set", "model.name={name: lenet5, dropout_rate: 2}"],
+                r"--set model\.name: .*0 <= rate < 1\. Received 2",
+            ),
             (["evaluate", "runs/none"], "is no run folder"),
             (["plot", "runs/none"], "is no run folder"),
             (["diagnose", "runs/none"], "is no run folder"),
@@ -462,3 +477,17 @@ def test_a_table_is_trained_on_evaluated_and_predicted(tmp_path, capsys):
     np.save(tmp_path / "image.npy", np.zeros([2, 8, 8]))
     assert cli.main(["predict", str(folder), str(tmp_path / "image.npy")]) == 2
     assert "must hold rows [N, 3], like those of training. Received shape (2, 8, 8)" in capsys.readouterr().err
+
+
+def test_what_takes_too_much_memory_is_bad_input(written, capfd):
+    edit = "model.name={name: digits_cnn, filters: [99999999999999]}"
+    assert cli.main(["train", str(written), "--set", edit]) == 2
+    assert "bayesconv: error: This takes more memory than there is: " in capfd.readouterr().err
+    assert os.listdir() == ["tiny.yaml"]
+
+
+def test_a_header_that_claims_too_much_is_a_damaged_file(run_dir, tmp_path, capfd):
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 8, 8), }".ljust(117) + b"\n"
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    assert cli.main(["predict", str(run_dir), str(tmp_path / "x.npy")]) == 2
+    assert "must be a plain numeric array" in capfd.readouterr().err

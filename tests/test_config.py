@@ -137,7 +137,7 @@ class TestErrors:
             ("data: digits\nmodel: {name: lenet5\n", "run.yaml:3:1: not valid YAML: expected"),
             (
                 "data: a: b\n",
-                "run.yaml:1:8: not valid YAML: mapping values are not allowed here. Received 'data: a: b'.",
+                "run.yaml:1:8: not valid YAML: mapping values are not allowed here. Received 'data: a: b'; indent by",
             ),
             ("data: !!python/object:os.system x\n", "run.yaml:1:7: not valid YAML: could not determine a constructor"),
             ("data: \x01\n", "run.yaml: not valid YAML: unacceptable character"),

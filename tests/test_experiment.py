@@ -94,7 +94,7 @@ def weights(folder):
 def leftovers(folder, epochs):
     """A folder as a run leaves it that wrote some epochs of history and no last checkpoint."""
     (folder / "checkpoints").mkdir(parents=True)
-    record = dict.fromkeys(["config_folder", "class_names", "value_range"])
+    record = {"config_folder": ".", "class_names": [*"0123456789"], "value_range": [0.0, 1.0]}
     (folder / "run.json").write_text(json.dumps({**record, "input_shape": [8, 8, 1], "num_classes": 10}))
     (folder / "config.yaml").write_text(dump(settings()))
     if epochs:
@@ -228,12 +228,20 @@ class TestTraining:
             train(settings(), tmp_path)
         assert len(runs.read_history(tmp_path)) == 2
 
-    def test_a_damaged_history_is_named_when_resumed(self, run_dir, tmp_path):
+    @pytest.mark.parametrize("damage", ["{\n", "3\n", "", None])
+    def test_a_history_that_was_lost_comes_back_from_the_checkpoint(self, damage, run_dir, tmp_path):
         copy = shutil.copytree(run_dir, tmp_path / "copy")
-        for damage in ("{\n", "3\n"):
+        (copy / "history.jsonl").unlink()
+        if damage is not None:
             (copy / "history.jsonl").write_text(damage)
-            with pytest.raises(ValueError, match=r"history\.jsonl must hold one JSON object a line"):
-                train(settings(training={"epochs": 2}), copy, resume=True)
+        train(settings(training={"epochs": 2}), copy, resume=True)
+        assert runs.read_history(copy) == runs.read_history(run_dir)
+
+    def test_a_run_that_stopped_while_it_wrote_its_first_checkpoint_begins_again(self, untraced, tmp_path):
+        leftovers(tmp_path / "run", 1)
+        train(settings(), tmp_path / "run", resume=True)
+        assert len(runs.read_history(tmp_path / "run")) == 1
+        assert weights(tmp_path / "run")
 
     @pytest.mark.parametrize("error", [FloatingPointError, KeyboardInterrupt])
     def test_an_earlier_run_comes_back_if_the_new_one_fails_at_once(self, run_dir, tmp_path, monkeypatch, error):
@@ -616,11 +624,24 @@ class TestDamagedRuns:
         with pytest.raises(ValueError, match="do not fit this model"):
             experiment.evaluate(copy)
 
-    @pytest.mark.parametrize("changes", [{"input_shape": "x"}, {"input_shape": [8, 8, -1]}, {"num_classes": None}])
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"input_shape": "x"},
+            {"input_shape": [8, 8, -1]},
+            {"input_shape": []},
+            {"num_classes": None},
+            {"class_names": []},
+            {"class_names": 3},
+            {"value_range": [1]},
+            {"value_range": ["a", "b"]},
+            {"config_folder": 5},
+        ],
+    )
     def test_a_record_of_another_shape_is_named(self, copy, changes):
         path = copy / "run.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-        with pytest.raises(ValueError, match=r"run\.json must have a list of sizes"):
+        with pytest.raises(ValueError, match=r"run\.json must be what training wrote there.*damaged: .*Received"):
             experiment.evaluate(copy)
 
     @pytest.mark.parametrize("content", ["{", "[]", '{"input_shape": [8, 8, 1]}'])

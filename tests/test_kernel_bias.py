@@ -412,3 +412,15 @@ def test_a_prior_of_ones_own_may_have_an_ordinary_option():
         return bc.priors.normal(specs, scale=scale)
 
     np.testing.assert_allclose(_layer(_bind(prior=prior)).prior.kernel.distribution.scale, 0.3, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (3, r"`make_kernel_bias_fn` must be a factory of weights, such as .*Received 3\."),
+        (lambda: 0, r"A factory of weights takes \(kernel_shape, bias_shape.*which takes fewer than two arguments"),
+    ],
+)
+def test_what_is_no_factory_is_refused_by_its_rule(wrong, message):
+    with pytest.raises(TypeError, match=message):
+        bc.Affine(2, 3, make_kernel_bias_fn=wrong)

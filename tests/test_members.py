@@ -10,6 +10,7 @@ import pytest
 
 import bayesconv as bc
 from bayesconv import cli, evaluation, experiment, figures, loop, members, random, runs
+from bayesconv.checkpoints import RunFolder
 from bayesconv.comparison import per_image
 from bayesconv.comparison.reading import read_run
 from bayesconv.config import ConfigError, RunConfig, load_config
@@ -269,3 +270,23 @@ def test_a_sweep_knows_when_an_ensemble_has_lost_a_member(ensemble, tmp_path):
     assert running.prepare(found, retry_failed=False) == []
     (experiment_folder / "members" / "1" / "checkpoints" / "best.npz").unlink()
     assert running.prepare(found, retry_failed=False) == [cell]
+
+
+@pytest.mark.parametrize("saved", [1, 3])  # the first checkpoint of the first member, and of the second
+def test_a_run_that_stopped_while_it_wrote_a_first_checkpoint_goes_on(saved, ensemble, tmp_path, monkeypatch):
+    count, original = [], RunFolder.save_last
+
+    def save(folder, *arguments):
+        count.append(None)
+        if len(count) == saved:
+            raise OSError(28, "No space left on device")
+        original(folder, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "save_last", save)
+        with pytest.raises(OSError, match="No space left"):
+            train(tmp_path / "run")
+    assert (tmp_path / "run").exists() == (saved > 1)  # what is refused at once leaves nothing behind
+    train(tmp_path / "run", resume=saved > 1)
+    expected, found = weights(ensemble), weights(tmp_path / "run")
+    assert all(np.array_equal(expected[key], found[key]) for key in expected)

@@ -143,3 +143,24 @@ def test_what_is_no_optimizer_is_refused(arguments, message):
         make_optimizer(*arguments)
     with pytest.raises(TypeError, match=r"An optimizer is a name, a mapping .*Received 3 of type int"):
         make_optimizer(3, 0.1, "cosine", 10)
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"beta_1": 3}, "at least 0 and below 1"),
+        ({"beta_2": 1.0}, "at least 0 and below 1"),
+        ({"epsilon": -1.0}, "positive and finite"),
+        ({"clipnorm": 0.0}, "positive and finite"),
+        ({"weight_decay": -1e-3}, "finite and not negative"),
+        ({"weight_decay": float("nan")}, "finite and not negative"),
+    ],
+)
+def test_numbers_that_keras_takes_and_cannot_train_with_are_refused(options, rule):
+    with pytest.raises(ValueError, match=f"`{next(iter(options))}` must be {rule}"):
+        make_optimizer({"name": "adamw", **options}, 1e-3, "constant", 1)
+
+
+def test_numbers_at_the_border_and_options_that_are_off_are_taken():
+    options = {"beta_1": 0.0, "weight_decay": 0.0, "clipnorm": None}
+    assert make_optimizer({"name": "adamw", **options}, 1e-3, "constant", 1).beta_1 == 0.0

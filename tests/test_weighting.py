@@ -139,3 +139,8 @@ def test_weights_that_make_no_sense_are_refused(weights, message):
 def test_real_targets_have_no_classes_to_weight():
     with pytest.raises(ValueError, match=r"one class of several. Received the normal likelihood; use sample_weights"):
         bc.fit(bc.Affine(3, 1), (X, X[:, 0]), epochs=1, likelihood="normal", class_weights=[1.0])
+
+
+def test_weights_of_classes_that_are_all_0_are_refused():
+    with pytest.raises(ValueError, match=r"must not all be 0: nothing would be learned from\. Received zeros"):
+        weighting.as_class_weights([0, 0, 0], 3, CATEGORICAL)

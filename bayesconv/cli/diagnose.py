@@ -16,8 +16,8 @@ add = shared.add_run
 def run(arguments: argparse.Namespace) -> None:
     """Prints the findings and the layers' measurements, of every member of an ensemble."""
     with streams.quiet_imports():
-        from bayesconv import experiment, members, runs
-    config, _ = runs.read_record(arguments.run)
+        from bayesconv import experiment, members, records
+    config, _ = records.read_record(arguments.run)
     count = config.training.members
     for number, folder in enumerate(members.folders(arguments.run, count), start=1):
         diagnosis, paths = experiment.diagnose(folder)

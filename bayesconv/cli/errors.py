@@ -37,10 +37,18 @@ def report(error: Exception, *, debug: bool) -> int:
         traceback.print_exception(error)
     if isinstance(error, PartlyFailedError):
         return fail(str(error), PARTLY_FAILED)
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # of TensorFlow
+        return fail(_too_much(error), BAD_INPUT)
     if isinstance(error, (ValueError, TypeError, OSError, ArithmeticError, ImportError)):
         return fail(message(error), BAD_INPUT)
     hint = "" if debug else " This is probably a bug; run again with --debug to see where."
     return fail(f"{type(error).__name__}: {error}{hint}", PROGRAMMING_ERROR)
+
+
+def _too_much(error: Exception) -> str:
+    what = str(error).partition("OOM when ")[2] or str(error) or "out of memory"
+    way_out = "Make the network, the batches, the images or their number smaller."
+    return f"This takes more memory than there is: {what.splitlines()[0]}. {way_out}"
 
 
 def message(error: Exception) -> str:

@@ -24,8 +24,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Writes the report, evaluates and diagnoses first if need be, and prints the path and the size."""
     with streams.quiet_imports():
-        from bayesconv import evaluation, report, runs
-    runs.read_record(arguments.run)  # a folder that is no run is said to be none
+        from bayesconv import evaluation, records, report
+    records.read_record(arguments.run)  # a folder that is no run is said to be none
     shared.check_target(arguments.out or arguments.run / "report.html")
     with evaluation.manner(keeps=not arguments.no_cache, progress=streams.is_terminal()):
         path = report.write(arguments.run, arguments.out, dpi=arguments.dpi)

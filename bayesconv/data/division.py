@@ -11,7 +11,7 @@ from bayesconv.data.registry import Array, Split
 
 def divide(split: Split, size: int, seed: int) -> tuple[Split, Split]:
     """All but `size` images, and these, both with the classes in proportion."""
-    kept, held = _stratified(split.y, size, seed)
+    kept, held = _stratified(split.y, size, _checked(seed))
     return _taken(split, kept), _taken(split, held)
 
 
@@ -31,6 +31,7 @@ def with_validation(
       ValueError: If too few training examples would be left.
     """
     train, test = splits["train"], splits["test"]
+    seed = _checked(seed)
     if "validation" in splits:
         return train, splits["validation"], test, weights
     size = round(fraction * len(train.y))
@@ -39,6 +40,12 @@ def with_validation(
     else:
         kept, held = _at_random(len(train.y), max(size, 1), seed)
     return _taken(train, kept), _taken(train, held), test, None if weights is None else weights[kept]
+
+
+def _checked(seed: int) -> int:
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"The `seed` of a split is an int from 0 to {2**32 - 1}. Received {seed!r}.")
+    return seed
 
 
 def _stratified(labels: Array, size: int, seed: int) -> tuple[Array, Array]:

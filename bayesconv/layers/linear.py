@@ -54,7 +54,7 @@ class Linear(Layer):
         name: str | None,
     ) -> None:
         super().__init__(name=name)
-        _check_types(dtype, activation_fn)
+        _check_types(dtype, activation_fn, make_kernel_bias_fn)
         self._linear_op, self._shapes, self._input_size = linear_op, shapes, input_size
         self._dtype, self._activation_fn = tf.as_dtype(dtype), activation_fn
         own = {"fan_in": fan_in, "layer_name": self.name, "layer_kind": type(self).__name__}
@@ -175,7 +175,7 @@ class Linear(Layer):
         return tf.cast(inputs, compute_dtype)
 
 
-def _check_types(dtype: Any, activation_fn: Any) -> None:
+def _check_types(dtype: Any, activation_fn: Any, make_kernel_bias_fn: Any) -> None:
     if not tf.as_dtype(dtype).is_floating:
         raise ValueError(f"`dtype` is a floating-point type. Received {tf.as_dtype(dtype).name}.")
     if tf.as_dtype(dtype).size < 4:
@@ -183,6 +183,11 @@ def _check_types(dtype: Any, activation_fn: Any) -> None:
             "Weights and their divergences need 32 bits, since sums over many weights overflow in 16. "
             f"Received dtype={tf.as_dtype(dtype).name}: leave out `dtype`, and call the layer in the block `with "
             f'bc.compute_dtype("{tf.as_dtype(dtype).name}"):`.'
+        )
+    if not callable(make_kernel_bias_fn):
+        raise TypeError(
+            "`make_kernel_bias_fn` must be a factory of weights, such as bayesconv.make_kernel_bias_flipout. "
+            f"Received {make_kernel_bias_fn!r}."
         )
     if not (activation_fn is None or callable(activation_fn)):
         raise TypeError(f"`activation_fn` must be callable, such as tf.nn.relu. Received {activation_fn!r}.")

@@ -84,16 +84,21 @@ def assign(
         for path, v in variables.items()
         if path in arrays and (arrays[path].shape != tuple(v.shape) or arrays[path].dtype != v.dtype.as_numpy_dtype)
     ]
-    problems = problems or [
-        f"{path} holds NaN or infinite numbers"
-        for path, variable in variables.items()
-        if variable.dtype.is_floating and not np.isfinite(arrays[path]).all()
-    ]
     if problems:
-        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
         raise ValueError(
-            f"The weights in {os.fspath(source)} do not fit this model: {shown}. Build the model with the same "
-            "architecture, posterior and dtype as the one that was saved."
+            f"The weights in {os.fspath(source)} do not fit this model: {_first(problems)}. Build the model with the "
+            "same architecture, posterior and dtype as the one that was saved."
+        )
+    floating = [path for path, variable in variables.items() if variable.dtype.is_floating]
+    spoilt = [path for path in floating if not np.isfinite(arrays[path]).all()]
+    if spoilt:
+        raise ValueError(
+            f"The weights in {os.fspath(source)} must be finite. {_first(spoilt)} holds NaN or infinite numbers: take "
+            "another checkpoint, or train again."
         )
     for path, variable in variables.items():
         variable.assign(arrays[path])
+
+
+def _first(texts: list[str]) -> str:
+    return "; ".join(texts[:5]) + (f"; and {len(texts) - 5} more" if len(texts) > 5 else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from tensorflow_probability import util as tfp_util
 from bayesconv import distributions
 from bayesconv.inputs import check_model
 from bayesconv.layers import Layer, Linear
+from bayesconv.optimization.ranges import check_numbers
 
 
 class Ivon:
@@ -148,19 +148,6 @@ class Ivon:
         numbered = {f"optimizer/{key}/{i}": v for key, several in lists.items() for i, v in enumerate(several)}
         scalars = {"iterations": self._iterations, "variance_at_start": self._variance_at_start}
         return {**{f"optimizer/{key}": v for key, v in scalars.items()}, **numbered}
-
-
-def check_numbers(**numbers: Any) -> None:
-    """Raises a ValueError if a number is out of its range: below 1 and not negative for a memory, else positive."""
-    for name, value in numbers.items():
-        is_memory = name.startswith("beta")
-        try:
-            fits = 0.0 <= float(value) < 1.0 if is_memory else 0.0 < float(value) < math.inf
-        except (TypeError, ValueError):
-            fits = False
-        if not fits:
-            rule = "at least 0 and below 1" if is_memory else "positive and finite"
-            raise ValueError(f"`{name}` must be {rule}. Received {value!r}.")
 
 
 def _normals_of(model: Layer) -> list[tfd.Normal]:

@@ -12,7 +12,8 @@ import tensorflow as tf
 from bayesconv.layers import Layer
 from bayesconv.optimization.adam import FusedAdam
 from bayesconv.optimization.grouped import GroupedOptimizer, ScaledSchedule
-from bayesconv.optimization.ivon import Ivon, check_numbers
+from bayesconv.optimization.ivon import Ivon
+from bayesconv.optimization.ranges import check_numbers, check_options
 from bayesconv.registry import Registry, unknown_name_message
 
 optimizers = Registry("optimizer")
@@ -81,6 +82,7 @@ def make_optimizer(identifier: Any, learning_rate: float | None, learning_rate_s
     if learning_rate is None:
         learning_rate = _LEARNING_RATES.get(name, 1e-3)
     check_numbers(learning_rate=learning_rate)
+    check_options(options)
     rate: Any = float(learning_rate)
     if learning_rate_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, total_steps)
@@ -115,10 +117,11 @@ def make_stepper(
     Raises:
       ValueError: If there is nothing to train, or the optimizer cannot train it or has no learning rate of the scales.
     """
-    if not model.trainable_variables:
+    variables = model.trainable_variables
+    if not variables:
         raise ValueError(f"There is nothing to train: `{model.name}` has no trainable variables.")
     if isinstance(optimizer, keras.optimizers.Optimizer):
-        return GroupedOptimizer(optimizer, model.trainable_variables, scale_factor)
+        return GroupedOptimizer(optimizer, variables, scale_factor)
     if scale_factor != 1.0:
         raise ValueError(
             "`scale_learning_rate_factor` is for optimizers with one learning rate. Received "
