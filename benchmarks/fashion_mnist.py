@@ -36,6 +36,7 @@ from benchmarks import seed_summary
 CONFIGS = (
     "fashion_mnist_deterministic",
     "fashion_mnist_vi",
+    "fashion_mnist_vi_snapshots",
     "fashion_mnist_last_layer",
     "fashion_mnist_mc_dropout",
     "fashion_mnist_ensemble",
