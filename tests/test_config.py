@@ -475,7 +475,7 @@ class TestShippedConfigurations:
         ]
         names += [f"rotation_{name}" for name in ("heteroscedastic", "normal", "quantiles", "student_t")]
         digits = [f"digits_{name}" for name in names]
-        ways = ["deterministic", "ensemble", "last_layer", "mc_dropout", "vi"]
+        ways = ["deterministic", "ensemble", "last_layer", "mc_dropout", "vi", "vi_snapshots"]
         fashion = [f"fashion_mnist_{name}" for name in ways]
         tables_and_series = ["diabetes_student_t", "digit_rows_cnn1d"]
         assert [path.stem for path in CONFIGS] == [*tables_and_series, *digits, *fashion, "scenes_unet"]
