@@ -46,10 +46,10 @@ def write_record(folder: Path, run_config: RunConfig, dataset: Dataset) -> None:
     record = _Record(
         bayesconv=bc.__version__,
         config_folder=str(run_config.settings.folder or Path.cwd()),
-        input_shape=list(dataset.input_shape),
-        num_classes=dataset.num_classes,
-        class_names=list(dataset.class_names),
-        value_range=list(dataset.value_range),
+        input_shape=[int(size) for size in dataset.input_shape],
+        num_classes=int(dataset.num_classes),
+        class_names=[str(name) for name in dataset.class_names],
+        value_range=[float(end) for end in dataset.value_range],
     )
     write_text(folder / RECORD, record.model_dump_json(indent=2) + "\n")
     write_text(folder / CONFIG, config.dump(run_config))
