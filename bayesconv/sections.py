@@ -225,7 +225,7 @@ class Evaluation(Section):
         try:
             count = validate(value)
         except pydantic.ValidationError as error:
-            too_many = isinstance(value, int) and value > 0
+            too_many = type(value) is int and value > 0  # True is an int as well
             rule = f"at most {2**31 - 1}" if too_many else "a positive integer or auto"
             raise ValueError(f"must be {rule}. Received {value!r}.") from error
         if count == "auto" and info.data.get("method") == "moments":
