@@ -67,6 +67,8 @@ class Call:
         estimator; `"mean"`, the posterior mean.
       draws: Weights to use instead of drawing, keyed as `draws` is.
       is_calibrating: Whether `measure` measures.
+      num_stacks: Number of draws S if all are used at once: the examples are S stacks, and each of `draws` has a
+        leading axis of S. None for one draw.
       observer: Called with each layer, its input and its `LayerOutput`, in the order the calls end.
     """
 
@@ -78,12 +80,13 @@ class Call:
         weights: str = "sample",
         draws: Mapping[DrawKey, KernelBias] | None = None,
         is_calibrating: bool = False,
+        num_stacks: int | None = None,
         observer: Callable[[Any, Any, Any], None] | None = None,
     ) -> None:
         if weights not in WEIGHTS:
             raise ValueError(unknown_name_message("value of `weights`", weights, WEIGHTS))
         self.is_training, self.weights, self.observer = is_training, weights, observer
-        self._is_calibrating = is_calibrating
+        self._is_calibrating, self.num_stacks = is_calibrating, num_stacks
         self._branch = _Branch(seed, 0)
         self._branches = [self._branch]
         self._draws: dict[DrawKey, tuple[Any, KernelBias]] = {key: (None, draw) for key, draw in (draws or {}).items()}

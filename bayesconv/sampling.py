@@ -5,6 +5,7 @@ All draws are made beforehand and mapped over in one compiled graph, so that a p
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ import tensorflow as tf
 from bayesconv import calls, precision, random
 from bayesconv.compilation import compiled
 from bayesconv.layers import Layer, Linear
+from bayesconv.layers.operator import Operator
+from bayesconv.layers.shapes import sizes, static_sizes
 from bayesconv.likelihoods import Likelihood
 from bayesconv.sums import Sums
 from bayesconv.weights import KernelBias
@@ -49,6 +52,7 @@ class Sampler:
         self._layers: list[Any] = []
         self._is_random = False
         self._output_shape = tf.TensorShape([])
+        self._largest = 0  # of the outputs of all layers, in numbers for an example
         self._spec = tf.TensorSpec([None, *example.shape[1:]], example.dtype)
         signature = [
             tf.TensorSpec(example.shape, example.dtype),
@@ -101,13 +105,32 @@ class Sampler:
         return {key: _mirrored(key[1], draw, index % 2 == 1) for key, draw in draws.items()}
 
     def _draw_once(self, example: tf.Tensor, seed: tf.Tensor) -> Draws:
-        call = calls.Call(seed, is_training=False, weights=self._weights, is_calibrating=self._is_calibrating)
+        options: dict[str, Any] = {"is_calibrating": self._is_calibrating, "observer": self._note_size}
+        call = calls.Call(seed, is_training=False, weights=self._weights, **options)
         with calls.entered(call):
             self._output_shape = self._alive()(example).shape[1:]
         self._is_random = call.is_random
         if self._weights == "coherent":
             _check_all_drew(self._alive(), call.draws)
         return {key: tuple(t for t in draw if t is not None) for key, draw in call.draws.items()}
+
+    def _note_size(self, layer: Any, inputs: Any, output: Any) -> None:
+        size = output.outputs.shape[1:].num_elements()
+        self._largest = max(self._largest, sys.maxsize if size is None else size)
+
+    def is_stackable(self, draws: Bank) -> bool:
+        """Whether one pass can serve all draws for one example, by the layers' kinds and by its memory."""
+        layers = [None if use else layer() for _, layer, *use in self._layers]
+        if not layers or not all(isinstance(layer, Linear) and _takes_batches(layer) for layer in layers):
+            return False
+        size = self._largest * draws[0][0].dtype.size
+        return 4 * _num(draws) * size <= MEMORY_BUDGET  # input and output of a layer, and both in another order
+
+    def stacked_sums(self, batch: tf.Tensor, draws: Bank) -> Sums:
+        """What `sums` gives, by one pass over as many copies of the examples as there are draws."""
+        num = _num(draws)
+        outputs = self._pass(tf.tile(batch, [num, *[1] * (batch.shape.rank - 1)]), draws, num)
+        return self._sums(tf.reshape(outputs, [num, -1, *sizes(outputs)[1:]]))
 
     def sums(self, batch: tf.Tensor, draws: Bank) -> Sums:
         """Sums over the draws, as tensors."""
@@ -131,12 +154,21 @@ class Sampler:
         )
         return Sums(mean, square, entropy, outputs)
 
-    def _pass(self, batch: tf.Tensor, draw: Bank) -> tf.Tensor:
+    def _pass(self, batch: tf.Tensor, draw: Bank, num_stacks: int | None = None) -> tf.Tensor:
         keys = [(branch, layer(), *use) for branch, layer, *use in self._layers] if draw else []
         given = {key: KernelBias(*tensors) for key, tensors in zip(keys, draw, strict=True)}
         weights = self._weights if given else "mean"
-        with calls.entered(calls.Call(0, is_training=False, weights=weights, draws=given)):
+        call = calls.Call(0, is_training=False, weights=weights, draws=given, num_stacks=num_stacks)
+        with calls.entered(call):
             return precision.widened(self._alive()(batch))
+
+
+def _takes_batches(layer: Linear) -> bool:
+    return isinstance(layer.linear_op, Operator) and layer.linear_op.takes_batches
+
+
+def _num(bank: Bank) -> int:
+    return static_sizes(bank[0][0])[0]
 
 
 def _draw_at(bank: Bank, index: tf.Tensor) -> Bank:

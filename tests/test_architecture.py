@@ -30,8 +30,8 @@ RANKS = {
     "models": 4, "compilation": 4, "bounds": 4, "objectives": 4, "optimization": 4, "inputs": 4, "batches": 4,
     "checkpoints": 4, "findings": 4, "measurements": 4, "diagnostics": 4,
     "moments": 4, "mixtures": 4, "sums": 4, "tabulation": 4, "predictive": 4, "averages": 4, "sampling": 4,
-    "methods": 4, "evaluators": 4, "prediction": 4, "frozen": 4, "weighting": 4, "finiteness": 4, "loop": 4,
-    "training": 4, "validation": 4,
+    "methods": 4, "evaluators": 4, "prediction": 4, "single_inputs": 4, "frozen": 4, "weighting": 4, "finiteness": 4,
+    "loop": 4, "training": 4, "validation": 4,
     "names": 4, "descriptions": 4, "reconstruction": 4, "saving": 4, "export": 4,
     "prior_predictive": 4, "transfer": 4,
 }  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import bayesconv as bc
-from bayesconv import frozen, sampling
+from bayesconv import frozen, sampling, single_inputs
 
 X = np.random.default_rng(0).normal(size=[5, 6, 6, 1]).astype(np.float32)
 FIELDS = ("mean", "std", "predictive_entropy", "expected_entropy", "mutual_information", "logits")
@@ -156,3 +156,74 @@ def test_a_folder_that_holds_no_ensemble_is_refused(tmp_path):
     (damaged / "saved_model.pb").write_bytes(b"no protocol buffer")
     with pytest.raises(ValueError, match="is damaged"):
         bc.load_frozen(damaged)
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """Has the pass for single inputs, which is timed first, win every race; holds what was timed."""
+    timed = []
+    monkeypatch.setattr(single_inputs, "_seconds", lambda run, x: float(timed.append(run) or len(timed)))
+    return timed
+
+
+@pytest.mark.parametrize("factory", [bc.make_kernel_bias_flipout, bc.make_kernel_bias_sliced])
+def test_a_single_input_may_meet_all_draws_in_one_pass(factory, chosen, tmp_path):
+    model = _model(factory)
+    made = bc.freeze(model, num_samples=6, seed=3, input_shape=[6, 6, 1])
+    assert len(chosen) == 2
+    for one in (made, bc.load_frozen(made.save(tmp_path / "frozen"))):
+        for x in (X[:1], X, X[3:4]):
+            _assert_same(one.predict(x), bc.predict(model, x, num_samples=6, seed=3), rtol=1e-5, atol=1e-6)
+    spread = made(X[:1]).numpy().std(axis=0)
+    assert spread.min() > 1e-3  # or the draws' order would not matter
+
+
+def test_the_slower_pass_is_not_taken(monkeypatch):
+    def run(value):
+        return tf.function(lambda x: [x, x, x, x + 1e-6 * value], [spec], autograph=False)
+
+    spec, taken = tf.TensorSpec([None, 2]), {}
+    monkeypatch.setattr(single_inputs, "_seconds", lambda run, x: taken[run])
+    many, one = run(0.0), run(1.0)
+    for taken in ({many: 1.0, one: 2.0}, {many: 2.0, one: 1.0}):
+        found = single_inputs.faster(many, one, spec)
+        assert (found is many) == (taken[one] > taken[many])
+        zeros = tf.zeros([1, 2])
+        np.testing.assert_allclose(found(zeros)[3], 0.0 if found is many else 1e-6)
+        np.testing.assert_array_equal(found(tf.zeros([2, 2]))[3], 0.0)
+
+
+class _Centred(bc.Layer):
+    """What no layer should do: look at the other examples."""
+
+    def forward(self, inputs, *, is_training, seed):
+        return inputs - 0.5 * tf.reduce_mean(inputs, axis=0)
+
+
+def _looks_across(x):
+    model = bc.Sequential([bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout), _Centred()])
+    return bc.freeze(model, 6, input_shape=[4]).predict(x), bc.predict(model, x, num_samples=6)
+
+
+def test_layers_that_look_across_a_batch_see_no_copies_of_it(chosen, monkeypatch):
+    x = np.ones([1, 4], np.float32)
+    _assert_same(*_looks_across(x), rtol=1e-5, atol=1e-6)
+    monkeypatch.setattr(single_inputs, "_agree", lambda expected, found: True)  # the mutant
+    found, expected = _looks_across(x)
+    assert np.abs(found.logits - expected.logits).max() > 1e-3
+
+
+def test_what_no_batch_of_kernels_can_do_is_left_to_the_loop(chosen, monkeypatch):
+    affine = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+    models = {
+        "a mask": bc.Sequential([affine, bc.Dropout(0.5, mc=True)]),
+        "no draw": bc.Affine(4, 3),
+    }
+    for model in models.values():
+        bc.freeze(model, 4, input_shape=[4])
+    monkeypatch.setattr(sampling, "MEMORY_BUDGET", 4 * 4 * 4 * 3 - 1)  # four times the outputs of four draws
+    bc.freeze(affine, 4, input_shape=[4])
+    assert not chosen
+    monkeypatch.setattr(sampling, "MEMORY_BUDGET", 4 * 4 * 4 * 3)
+    bc.freeze(affine, 4, input_shape=[4])
+    assert len(chosen) == 2

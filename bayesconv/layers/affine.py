@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -21,6 +21,7 @@ class AffineOp(Operator):
     """`inputs @ kernel + bias` over the last axis."""
 
     name: str = "Affine"
+    takes_batches: ClassVar[bool] = True
 
     def apply(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Multiplies `[N.., (B..,) C_in]` with `[(B..,) C_in, C_out]`."""

@@ -15,6 +15,7 @@ from bayesconv.estimators import Draw, Estimate, LinearOp, without_mean
 from bayesconv.examples import at_least
 from bayesconv.kernel_bias import VariationalKernelBias
 from bayesconv.layers.base import Layer, LayerOutput
+from bayesconv.layers.stacked import apply_to_stacks
 from bayesconv.registry import innermost, name_of
 from bayesconv.signatures import call_factory
 from bayesconv.weights import KernelBias, as_kernel_bias, map_kernel_bias
@@ -136,6 +137,8 @@ class Linear(Layer):
         if call.weights == "sample":
             return self._stochastic_pass(inputs, draw, call.use_seed(self))
         weights = draw() if call.weights == "coherent" else self._mean()
+        if call.num_stacks is not None:
+            return Estimate(apply_to_stacks(self._linear_op, inputs, weights, call.num_stacks), weights)
         return Estimate(self._linear_op(inputs, weights), weights)
 
     def _mean(self) -> KernelBias:

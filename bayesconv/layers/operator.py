@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -24,11 +25,13 @@ class Operator:
       name: What messages call it.
       batch_shape: Shape of the batch of kernels, whose axes stand before the channels of inputs and outputs.
       shares_weights: Whether one weight meets several positions of an example.
+      takes_batches: Whether it heeds `batch_shape`.
     """
 
     name: str
     batch_shape: Shape = ()
     shares_weights: bool = False
+    takes_batches: ClassVar[bool] = False
 
     @property
     def batch_ndims(self) -> int:
@@ -92,6 +95,7 @@ class SpatialOperator(Operator):
     padding: Padding
     groups: int = 1
     shares_weights: bool = True
+    takes_batches: ClassVar[bool] = True
 
     @property
     def rank(self) -> int:
