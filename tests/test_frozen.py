@@ -213,6 +213,25 @@ def test_layers_that_look_across_a_batch_see_no_copies_of_it(chosen, monkeypatch
     assert np.abs(found.logits - expected.logits).max() > 1e-3
 
 
+class _WithContext(bc.Layer):
+    """What it adds comes from a single row, whatever the number of examples."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.context = (bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout) for _ in range(2))
+
+    def forward(self, inputs, *, is_training, seed):
+        return self.inner(inputs) + self.context(tf.ones([1, 4], inputs.dtype))
+
+
+@pytest.mark.parametrize("num", [1, 3])
+def test_a_layer_that_is_called_with_something_else_than_the_examples_works(num, chosen):
+    model, x = _WithContext(), np.ones([num, 4], np.float32)
+    made = bc.freeze(model, 6, input_shape=[4])
+    assert not chosen  # one row is no six stacks
+    _assert_same(made.predict(x), bc.predict(model, x, num_samples=6), rtol=1e-5, atol=1e-6)
+
+
 def test_what_no_batch_of_kernels_can_do_is_left_to_the_loop(chosen, monkeypatch):
     affine = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
     models = {
