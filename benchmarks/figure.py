@@ -23,14 +23,17 @@ from benchmarks.tables import TITLES
 
 LABELS = {
     "training": "time / a step of the plain net",
+    "bfloat16, training": "time / a step of the plain net in float32",
     "prediction": "time / passes of the plain net",
+    "bfloat16, prediction": "time / passes of the plain net in float32",
+    "one image": "time / passes of the plain net",
     "tracing": "time / first step of the plain net",
     "memory": "peak / that of the plain net",
     "peers, training": "time / a step of the plain net",
     "peers, prediction": "time / passes of the plain net",
 }
 FIGURES = {
-    "": ("training", "prediction"),
+    "": ("training", "bfloat16, training", "prediction", "bfloat16, prediction", "one image"),
     "_new_process": ("tracing", "memory"),
     "_peers": ("peers, training", "peers, prediction"),
 }

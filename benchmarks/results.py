@@ -14,7 +14,8 @@ from bayesconv import files
 from benchmarks.interleaved import Timing
 
 PATH = Path("benchmarks/results/performance.json")
-UNITS = {"training": "ms", "prediction": "ms", "tracing": "s", "memory": "MiB"}  # of other libraries: ms
+UNITS = {"tracing": "s", "memory": "MiB"}  # of the others: ms
+NARROW = "bfloat16, "  # begins the sections of what computes in it
 PEERS = "peers"  # begins the sections of other libraries
 
 
@@ -100,8 +101,16 @@ def about() -> dict[str, Any]:
     return {"machine": machine, "versions": {**python, **versions}, "date": date, "load_average": loads}
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16; without them it computes in float32 and rounds."""
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(_of_processor("flags").split()))
+
+
 def _processor() -> str:
+    return _of_processor("model name") or platform.processor() or "processor unknown"
+
+
+def _of_processor(fact: str) -> str:
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or "processor unknown")
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(fact)), "")

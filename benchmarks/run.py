@@ -1,7 +1,7 @@
 """The benchmark: bayesconv and other libraries relative to the same nets written by hand in plain TensorFlow.
 
-    python -m benchmarks.run [--sections training prediction tracing memory] [--nets small_cnn resnet20] [--rounds 9]
-                             [--peers] [--peer NAME ..]
+    python -m benchmarks.run [--sections training prediction "one image" tracing memory ..] [--nets small_cnn resnet20]
+                             [--rounds 9] [--peers] [--peer NAME ..]
 
 prints tables, and writes benchmarks/results/performance.json, performance*.png and the tables of docs/performance.md.
 Every section of every net replaces what was kept of it, so that an interrupted benchmark goes on where it stopped.
@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from benchmarks import figure, fresh, page, prediction, results, tables, training
 from benchmarks.architectures import NETS
 from benchmarks.contenders import DETERMINISTIC, check_same_work
-from benchmarks.interleaved import time_pairs, timing
+from benchmarks.interleaved import Pair, time_pairs, timing
 from benchmarks.peers import comparison, environments
 
 Rows = Mapping[str, results.Row]
@@ -28,14 +28,15 @@ FRESH = ("point weights", "reparameterization", "sliced, G = 8", "automatic", "f
 MEMORY_ROUNDS = 3  # it hardly varies
 
 
-def train(net: str, rounds: int) -> Rows:
-    """Steps."""
-    return _rows("training", time_pairs(training.pairs(net), rounds=rounds))
+def compared(section: str, pairs_of: Callable[[str], Mapping[str, Pair]]) -> Callable[[str, int], Rows]:
+    """What measures a section: the pairs in bfloat16 if the section is one of those, else the others."""
+    is_narrow = section.startswith(results.NARROW)
 
+    def measure(net: str, rounds: int) -> Rows:
+        chosen = {name: pair for name, pair in pairs_of(net).items() if name.endswith("bfloat16") == is_narrow}
+        return _rows(section, time_pairs(chosen, rounds=rounds))
 
-def predict(net: str, rounds: int) -> Rows:
-    """Predictions."""
-    return _rows("prediction", time_pairs(prediction.pairs(net), rounds=rounds))
+    return measure
 
 
 def trace(net: str, rounds: int) -> Rows:
@@ -49,8 +50,16 @@ def fill_memory(net: str, rounds: int) -> Rows:
 
 
 SECTIONS: dict[str, Callable[[str, int], Rows]] = {
-    "training": train,
-    "prediction": predict,
+    **{
+        name: compared(name, pairs_of)
+        for name, pairs_of in (
+            ("training", training.pairs),
+            ("bfloat16, training", training.pairs),
+            ("prediction", prediction.pairs),
+            ("bfloat16, prediction", prediction.pairs),
+            ("one image", prediction.of_one_image),
+        )
+    },
     "tracing": trace,
     "memory": fill_memory,
 }
@@ -100,6 +109,9 @@ def main() -> None:
     for net in arguments.nets:
         print(f"{net}: same logits as the plain net, to {check_same_work(net):.0e}.", flush=True)
         for section in arguments.sections:
+            if section.startswith(results.NARROW) and not results.has_bfloat16():
+                print(f"{section}: left out, since this processor has no instructions for it.", flush=True)
+                continue
             _keep(arguments, section, net, SECTIONS[section](net, arguments.rounds))
         for peer in arguments.peer if arguments.peers else ():
             found = comparison.measured(net, peer, arguments.rounds)

@@ -11,7 +11,10 @@ from benchmarks.results import UNITS, by_task
 DIGITS = {"ms": 1, "s": 2, "MiB": 0}
 TITLES = {
     "training": "Training step",
+    "bfloat16, training": "Training step in bfloat16, relative to float32",
     "prediction": "Prediction",
+    "bfloat16, prediction": "Prediction in bfloat16, relative to float32",
+    "one image": "Prediction of one image",
     "tracing": "First training step, in a new process",
     "memory": "Peak memory of five training steps, in a new process",
     "peers, training": "Training step of other libraries",

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import bayesconv as bc
-from benchmarks import bars, contenders, fresh, page, parts, plain, results, tables, training
+from benchmarks import bars, contenders, fresh, page, parts, plain, results, run, tables, training
 from benchmarks.architectures import NETS, count
 from benchmarks.interleaved import Pair, Timing, time_interleaved, time_pairs, timing
 from benchmarks.peers import comparison, environments, worker
@@ -252,7 +252,8 @@ def test_a_section_replaces_itself_only(kept):
         ("training", "resnet20", "reparameterization", 1.10),
         ("training", "small_cnn", "sliced, G = 8", None),
         ("training", "resnet20", "sliced, G = 8", 1.35),
-        ("prediction", "resnet20", "one image, frozen", 0.5),
+        ("one image", "resnet20", "one image, frozen", 0.5),
+        ("bfloat16, training", "small_cnn", "flipout, bfloat16", 1.5),
         ("tracing", "small_cnn", "flipout", None),
         ("tracing", "resnet20", "flipout", 1.5),
         ("memory", "resnet20", "flipout", None),
@@ -264,11 +265,33 @@ def test_a_bar_is_that_of_its_row(section, net, name, expected):
 
 def test_every_bar_has_a_row():
     predictions = {"a pass over a bank", "predict, draws included"}
-    predictions |= {f"{name}, bfloat16" for name in predictions}
-    predictions |= {"one image, frozen", "one image, frozen.predict", 'predict, method="moments"'}
-    predictions |= {"predict, moments without covariance"}
-    rows = {"training": set(contenders.CONTENDERS), "tracing": set(contenders.CONTENDERS), "prediction": predictions}
+    narrow = {name for name in contenders.CONTENDERS if name.endswith("bfloat16")}
+    wide = set(contenders.CONTENDERS) - narrow
+    rows = {
+        "training": wide,
+        "bfloat16, training": narrow,
+        "tracing": wide,
+        "prediction": {*predictions, 'predict, method="moments"', "predict, moments without covariance"},
+        "bfloat16, prediction": {f"{name}, bfloat16" for name in predictions},
+        "one image": {"one image, frozen", "one image, frozen.predict"},
+    }
     assert [key for key in bars._BARS if key[1] not in rows[key[0]]] == []
+
+
+def test_what_is_measured_in_bfloat16_is_a_section_of_its_own(monkeypatch, tmp_path, capsys):
+    def pairs(net):
+        return {name: name for name in ("plain TensorFlow again", "flipout", "flipout, bfloat16")}
+
+    monkeypatch.setattr(run, "time_pairs", lambda chosen, rounds: dict.fromkeys(chosen, Timing(1.0, 1.0, 1.0, 1.0)))
+    assert list(run.compared("training", pairs)("small_cnn", 1)) == ["plain TensorFlow again", "flipout"]
+    assert list(run.compared("bfloat16, training", pairs)("small_cnn", 1)) == ["flipout, bfloat16"]
+    monkeypatch.setattr(results, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(run, "check_same_work", lambda net: 0.0)
+    out = ["--out", str(tmp_path / "out.json"), "--page", str(tmp_path / "page.md")]
+    monkeypatch.setattr("sys.argv", ["run", "--sections", "bfloat16, training", "--nets", "small_cnn", *out])
+    run.main()
+    assert "left out, since this processor has no instructions for it" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_table_tells_what_meets_its_bar(kept):
