@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import digits_seeds, seed_summary
+from benchmarks import digits_seeds, scenes_seeds, seed_summary
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -68,3 +68,9 @@ def test_snapshots_are_better_than_point_weights_in_every_mean():
         assert _mean(bayesian, lambda r, s=score: r[s]) < _mean(points, lambda r, s=score: r[s])
     assert _mean(bayesian, lambda r: r["ood_auroc"]) > _mean(points, lambda r: r["ood_auroc"])
     assert max(row["minutes"] for row in bayesian) <= 40
+
+
+def test_the_table_of_scenes_is_that_of_the_file():
+    reports = json.loads((ROOT / "benchmarks/results/scenes.json").read_text())["reports"]
+    assert {len(several) for several in reports.values()} == {3}
+    assert scenes_seeds.table(reports) in (ROOT / "docs/segmentation.md").read_text()
