@@ -105,7 +105,8 @@ def freeze(
     """Draws an ensemble from a model's posterior that is cheap to serve and always gives the same answer.
 
     It predicts what `predict(model, x, num_samples=num_samples, seed=seed)` does, now and after the model has been
-    trained on or deleted. Where it is faster on this machine, a single input passes through all functions at once.
+    trained on or deleted. A single input passes through all functions at once where that is faster on this machine, if
+    only layers of this library and functions of TensorFlow see it.
 
     Args:
       model: A layer from `[N, ..]` to `[N, K]`.
@@ -194,7 +195,7 @@ def _program(model: Layer, example: tf.Tensor, likelihood: Likelihood, num_sampl
 
     spec = tf.TensorSpec([None, *example.shape[1:]], example.dtype, "x")
     program.run = by(sampler.sums)
-    if sampler.is_stackable(_drawn(banks[0], program)):
+    if sampler.is_stackable(_drawn(banks[0], program)) and single_inputs.treats_examples_alone(model):
         program.run = single_inputs.faster(program.run, by(sampler.stacked_sums), spec)
     program.predict = compiled(lambda x: _summary(Sums(*program.run(x)), likelihood), [spec])
     return program

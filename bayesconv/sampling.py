@@ -5,7 +5,7 @@ All draws are made beforehand and mapped over in one compiled graph, so that a p
 
 from __future__ import annotations
 
-import sys
+import math
 import weakref
 from typing import Any, cast
 
@@ -52,7 +52,7 @@ class Sampler:
         self._layers: list[Any] = []
         self._is_random = False
         self._output_shape = tf.TensorShape([])
-        self._largest = 0  # of the outputs of all layers, in numbers for an example
+        self._largest = 0.0  # of the outputs of all layers, in numbers for an example
         self._spec = tf.TensorSpec([None, *example.shape[1:]], example.dtype)
         signature = [
             tf.TensorSpec(example.shape, example.dtype),
@@ -105,7 +105,14 @@ class Sampler:
         return {key: _mirrored(key[1], draw, index % 2 == 1) for key, draw in draws.items()}
 
     def _draw_once(self, example: tf.Tensor, seed: tf.Tensor) -> Draws:
-        options: dict[str, Any] = {"is_calibrating": self._is_calibrating, "observer": self._note_size}
+        num = example.shape[0] or 1
+
+        def observer(layer: Any, inputs: Any, output: Any) -> None:
+            tensors = (part for part in tf.nest.flatten(output.outputs) if isinstance(part, tf.Tensor))
+            sizes = [part.shape.num_elements() for part in tensors]  # examples may be folded into other axes
+            self._largest = max(self._largest, *(math.inf if size is None else size / num for size in sizes), 0.0)
+
+        options: dict[str, Any] = {"is_calibrating": self._is_calibrating, "observer": observer}
         call = calls.Call(seed, is_training=False, weights=self._weights, **options)
         with calls.entered(call):
             self._output_shape = self._alive()(example).shape[1:]
@@ -113,10 +120,6 @@ class Sampler:
         if self._weights == "coherent":
             _check_all_drew(self._alive(), call.draws)
         return {key: tuple(t for t in draw if t is not None) for key, draw in call.draws.items()}
-
-    def _note_size(self, layer: Any, inputs: Any, output: Any) -> None:
-        size = output.outputs.shape[1:].num_elements()
-        self._largest = max(self._largest, sys.maxsize if size is None else size)
 
     def is_stackable(self, draws: Bank) -> bool:
         """Whether one pass can serve all draws for one example, by the layers' kinds and by its memory."""

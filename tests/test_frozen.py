@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import weakref
 
@@ -193,24 +194,105 @@ def test_the_slower_pass_is_not_taken(monkeypatch):
         np.testing.assert_array_equal(found(tf.zeros([2, 2]))[3], 0.0)
 
 
-class _Centred(bc.Layer):
-    """What no layer should do: look at the other examples."""
-
-    def forward(self, inputs, *, is_training, seed):
-        return inputs - 0.5 * tf.reduce_mean(inputs, axis=0)
-
-
 def _looks_across(x):
-    model = bc.Sequential([bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout), _Centred()])
+    model = bc.Sequential([bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout), tf.math.l2_normalize])
     return bc.freeze(model, 6, input_shape=[4]).predict(x), bc.predict(model, x, num_samples=6)
 
 
-def test_layers_that_look_across_a_batch_see_no_copies_of_it(chosen, monkeypatch):
+def test_functions_that_look_across_a_batch_see_no_copies_of_it(chosen, monkeypatch):
     x = np.ones([1, 4], np.float32)
     _assert_same(*_looks_across(x), rtol=1e-5, atol=1e-6)
+    assert not chosen
     monkeypatch.setattr(single_inputs, "_agree", lambda expected, found: True)  # the mutant
     found, expected = _looks_across(x)
     assert np.abs(found.logits - expected.logits).max() > 1e-3
+
+
+def test_outputs_agree_if_every_kind_of_them_does():
+    expected = np.stack([1e5 + np.arange(4.0), np.arange(4.0)], axis=-1)[:, np.newaxis]
+    assert single_inputs._agree(expected, expected * (1 + 1e-6))
+    wrong = expected.copy()
+    wrong[..., 1] += 0.5
+    for found in (wrong, expected[:2], None, np.full_like(expected, np.nan)):
+        assert not single_inputs._agree(expected, found)
+    assert not single_inputs._agree(np.zeros([2, 1, 3]), np.zeros([2, 1, 3]))  # there is nothing to see
+    assert not single_inputs._agree(np.full([2, 1, 3], np.inf), np.full([2, 1, 3], np.inf))
+
+
+class _Pair(bc.Layer):
+    """A layer whose outputs are two."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+
+    def forward(self, inputs, *, is_training, seed):
+        outputs = self.inner(inputs)
+        return outputs, {"twice": 2.0 * outputs, "nothing": None, "number": 1.0}
+
+
+class _OfPair(bc.Layer):
+    def __init__(self):
+        super().__init__()
+        self.pair = _Pair()
+
+    def forward(self, inputs, *, is_training, seed):
+        outputs, others = self.pair(inputs)
+        return outputs + others["twice"]
+
+
+def test_an_inner_layer_may_give_anything(chosen, tmp_path):
+    model, x = _OfPair(), np.ones([1, 4], np.float32)
+    expected = bc.predict(model, x, num_samples=6)
+    _assert_same(bc.freeze(model, 6, input_shape=[4]).predict(x), expected, rtol=1e-5, atol=1e-6)
+    path = bc.export_saved_model(model, tmp_path / "exported", [4])
+    exported = tf.saved_model.load(path)
+    found = exported.predict(tf.constant(x), num_samples=6, seed=0)
+    np.testing.assert_allclose(found["mean"], expected.mean, rtol=1e-5)
+    assert not chosen  # layers of one's own may count on there being one example
+
+
+def _not_negative(x):
+    with tf.control_dependencies([tf.debugging.assert_non_negative(x)]):
+        return tf.identity(x)
+
+
+def test_inputs_that_a_model_does_not_take_are_not_tried(chosen):
+    affine = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
+    model, x = bc.Sequential([_not_negative, affine]), np.ones([1, 4], np.float32)
+    _assert_same(bc.freeze(model, 6, input_shape=[4]).predict(x), bc.predict(model, x, num_samples=6), rtol=1e-5)
+    assert not chosen
+
+
+def test_whatever_goes_wrong_in_the_single_pass_the_loop_is_there(chosen, monkeypatch):
+    def broken(self, batch, draws):
+        raise AttributeError("a defect")
+
+    monkeypatch.setattr(sampling.Sampler, "stacked_sums", broken)
+    affine, x = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout), np.ones([1, 4], np.float32)
+    _assert_same(bc.freeze(affine, 6, input_shape=[4]).predict(x), bc.predict(affine, x, num_samples=6), rtol=1e-5)
+    assert not chosen
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [
+        (tf.nn.relu, True),
+        (functools.partial(tf.nn.leaky_relu, alpha=0.1), True),
+        (bc.Flatten(), True),
+        (bc.Affine(3, 3, activation_fn=tf.nn.softmax, init_bias_fn=lambda shape, dtype: tf.ones(shape, dtype)), True),
+        (bc.Residual(bc.Affine(3, 3), activation_fn=tf.nn.relu), True),
+        (lambda x: x, False),
+        (bc.Affine(3, 3, activation_fn=lambda x: x), False),
+        (bc.Residual(lambda x: x), False),
+        (bc.Sequential([bc.Sequential([_not_negative])]), False),
+        (_OfPair(), False),
+    ],
+)
+def test_what_users_write_is_left_to_the_loop(member, expected):
+    factory = functools.partial(bc.make_kernel_bias_variational, prior=lambda specs: bc.priors.normal(specs))
+    model = bc.Sequential([bc.Affine(4, 3, make_kernel_bias_fn=factory), member])
+    assert single_inputs.treats_examples_alone(model) == expected
 
 
 class _WithContext(bc.Layer):
@@ -234,11 +316,7 @@ def test_a_layer_that_is_called_with_something_else_than_the_examples_works(num,
 
 def test_what_no_batch_of_kernels_can_do_is_left_to_the_loop(chosen, monkeypatch):
     affine = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
-    models = {
-        "a mask": bc.Sequential([affine, bc.Dropout(0.5, mc=True)]),
-        "no draw": bc.Affine(4, 3),
-    }
-    for model in models.values():
+    for model in (bc.Sequential([affine, bc.Dropout(0.5, mc=True)]), bc.Affine(4, 3)):  # a mask, and no draw
         bc.freeze(model, 4, input_shape=[4])
     monkeypatch.setattr(sampling, "MEMORY_BUDGET", 4 * 4 * 4 * 3 - 1)  # four times the outputs of four draws
     bc.freeze(affine, 4, input_shape=[4])
