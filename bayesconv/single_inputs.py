@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,14 +11,13 @@ import tensorflow as tf
 
 from bayesconv import random
 from bayesconv.compilation import compiled
+from bayesconv.descriptions import is_initializer
 from bayesconv.layers import Layer
 from bayesconv.layers.construction import arguments_of
 from bayesconv.registry import innermost
 
 ROUNDS, SECONDS = 5, 1.0  # of timing, at most
 TOLERANCE = 1e-4  # relative to the largest output: far above rounding, far below a mistake
-
-_MAKES_WEIGHTS = re.compile(r"make_kernel_bias_fn|init_\w+_fn|\w+_initializer")
 
 Run = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 
@@ -34,7 +32,8 @@ def treats_examples_alone(model: Layer) -> bool:
 
 
 def _functions(layer: Layer) -> list[Any]:
-    arguments = {name: value for name, value in arguments_of(layer).items() if not _MAKES_WEIGHTS.fullmatch(name)}
+    given = arguments_of(layer).items()
+    arguments = {key: value for key, value in given if not (key == "make_kernel_bias_fn" or is_initializer(key))}
     return [value for value in tf.nest.flatten(arguments) if callable(value) and not isinstance(value, Layer)]
 
 
