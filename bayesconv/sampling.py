@@ -109,8 +109,8 @@ class Sampler:
 
         def observer(layer: Any, inputs: Any, output: Any) -> None:
             tensors = (part for part in tf.nest.flatten(output.outputs) if isinstance(part, tf.Tensor))
-            sizes = [part.shape.num_elements() for part in tensors]  # examples may be folded into other axes
-            self._largest = max(self._largest, *(math.inf if size is None else size / num for size in sizes), 0.0)
+            counts = [part.shape.num_elements() for part in tensors]  # examples may be folded into other axes
+            self._largest = max(self._largest, *(math.inf if n is None else n / num for n in counts), 0.0)
 
         options: dict[str, Any] = {"is_calibrating": self._is_calibrating, "observer": observer}
         call = calls.Call(seed, is_training=False, weights=self._weights, **options)
@@ -126,8 +126,9 @@ class Sampler:
         layers = [None if use else layer() for _, layer, *use in self._layers]
         if not layers or not all(isinstance(layer, Linear) and _takes_batches(layer) for layer in layers):
             return False
-        size = self._largest * draws[0][0].dtype.size
-        return 4 * _num(draws) * size <= MEMORY_BUDGET  # input and output of a layer, and both in another order
+        # Input and output of a layer, both in another order too, and the kernels so.
+        kernels = max(math.prod(static_sizes(tensor)) for tensor in tf.nest.flatten(draws))
+        return (4 * _num(draws) * self._largest + 2 * kernels) * draws[0][0].dtype.size <= MEMORY_BUDGET
 
     def stacked_sums(self, batch: tf.Tensor, draws: Bank) -> Sums:
         """What `sums` gives, by one pass over as many copies of the examples as there are draws."""

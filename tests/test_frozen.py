@@ -318,9 +318,10 @@ def test_what_no_batch_of_kernels_can_do_is_left_to_the_loop(chosen, monkeypatch
     affine = bc.Affine(4, 3, make_kernel_bias_fn=bc.make_kernel_bias_flipout)
     for model in (bc.Sequential([affine, bc.Dropout(0.5, mc=True)]), bc.Affine(4, 3)):  # a mask, and no draw
         bc.freeze(model, 4, input_shape=[4])
-    monkeypatch.setattr(sampling, "MEMORY_BUDGET", 4 * 4 * 4 * 3 - 1)  # four times the outputs of four draws
+    least = 4 * (4 * 4 * 3 + 2 * 4 * 4 * 3)  # bytes: four times the outputs of four draws, and twice their kernels
+    monkeypatch.setattr(sampling, "MEMORY_BUDGET", least - 1)
     bc.freeze(affine, 4, input_shape=[4])
     assert not chosen
-    monkeypatch.setattr(sampling, "MEMORY_BUDGET", 4 * 4 * 4 * 3)
+    monkeypatch.setattr(sampling, "MEMORY_BUDGET", least)
     bc.freeze(affine, 4, input_shape=[4])
     assert len(chosen) == 2

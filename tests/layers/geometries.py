@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import reference
 import tensorflow as tf
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 import bayesconv as bc
@@ -62,6 +63,14 @@ class Geometry(NamedTuple):
             bc.DepthwiseConvolution: reference.depthwise_convolution,
         }[self.layer_type]
         return functools.partial(apply, **options)
+
+
+def searched(num: int, phases: tuple[Phase, ...] = tuple(Phase)) -> settings:
+    """How hypothesis looks through geometries: the same `num` of them every time, however long it takes."""
+    slow = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+    return settings(
+        deadline=None, derandomize=True, database=None, max_examples=num, phases=phases, suppress_health_check=slow
+    )
 
 
 @st.composite

@@ -5,21 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from geometries import geometries
-from hypothesis import HealthCheck, Phase, given, settings
+from geometries import geometries, searched
+from hypothesis import Phase, given
 
 import bayesconv as bc
 from bayesconv.layers import depthwise, native, padding
 
 KINDS = ("Convolution", "ConvolutionTranspose", "DepthwiseConvolution")
 TOLERANCE = {tf.float32: 1e-5, tf.float64: 1e-10}
-
-
-def _settings(num, phases=tuple(Phase)):
-    slow = [HealthCheck.too_slow, HealthCheck.filter_too_much]
-    return settings(
-        deadline=None, derandomize=True, database=None, max_examples=num, phases=phases, suppress_health_check=slow
-    )
 
 
 def _assert_close(found, expected, dtype):
@@ -70,7 +63,7 @@ def _in_order(layer):
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_and_slopes_equal_the_loops(kind, dtype, num):
-    @_settings(num)
+    @searched(num)
     @given(geometries(kind))
     def check(geometry):
         _check_values_and_slopes(geometry, dtype)
@@ -82,7 +75,7 @@ def test_values_and_slopes_equal_the_loops(kind, dtype, num):
 @pytest.mark.parametrize("num_examples", [4, pytest.param(8, marks=pytest.mark.full)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_unknown_sizes_give_the_same_values_and_slopes(kind, num_examples):
-    @_settings(num_examples)
+    @searched(num_examples)
     @given(geometries(kind))
     def check(geometry):
         if len(geometry.input_shape) == geometry.make().linear_op.event_ndims:
@@ -117,7 +110,7 @@ def test_unknown_sizes_give_the_same_values_and_slopes(kind, num_examples):
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_known_sizes_in_a_graph_give_the_same_numbers(kind, jit_compile, num):
-    @_settings(num)
+    @searched(num)
     @given(geometries(kind))
     def check(geometry):
         layer, x = geometry.make(tf.float32), tf.constant(geometry.inputs(), tf.float32)
@@ -234,7 +227,7 @@ def test_point_weights_of_a_variance_of_two_over_the_fan_in_keep_the_mean_square
 def _found(geometry_kind, dtype=tf.float64, num=25):
     """Whether the grid of values finds a defect."""
 
-    @_settings(num, phases=(Phase.generate,))  # a defect need not be made small
+    @searched(num, phases=(Phase.generate,))  # a defect need not be made small
     @given(geometries(geometry_kind))
     def check(geometry):
         _check_values_and_slopes(geometry, dtype)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from geometries import geometries
-from hypothesis import HealthCheck, Phase, given, settings
+from geometries import geometries, searched
+from hypothesis import Phase, given
 
 import bayesconv as bc
 from bayesconv.layers import stacked
@@ -14,13 +14,6 @@ from bayesconv.layers.operator import Operator, SpatialOperator
 
 KINDS = ("Convolution", "ConvolutionTranspose", "DepthwiseConvolution")
 NUM = 3
-
-
-def _settings(num, phases=tuple(Phase)):
-    slow = [HealthCheck.too_slow, HealthCheck.filter_too_much]
-    return settings(
-        deadline=None, derandomize=True, database=None, max_examples=num, phases=phases, suppress_health_check=slow
-    )
 
 
 def _draws(layer):
@@ -46,7 +39,7 @@ def _check_equals_the_loop(layer, x):
 
 
 def _check_geometries(kind, num, **options):
-    @_settings(num, **options)
+    @searched(num, **options)
     @given(geometries(kind))
     def check(geometry):
         layer = geometry.make()
